@@ -1,0 +1,86 @@
+//! The embedded adapters pass the conformance suite of every port they implement.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use adapter_local::{LocalDb, SystemClock, SystemIds};
+use contracts::Timestamp;
+use ports::conformance::{self, Delivered, HandClock};
+use ports::{Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, Store};
+use std::cell::RefCell;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// Makes databases, each in a directory of its own, and clears up at the end.
+#[derive(Default)]
+struct Databases {
+    dirs: RefCell<Vec<TempDir>>,
+}
+
+impl Databases {
+    fn open(&self, clock: Arc<dyn Clock>) -> Arc<LocalDb> {
+        let dir = tempfile::tempdir().unwrap();
+        let db = LocalDb::open_with_clock(dir.path(), clock).unwrap();
+        self.dirs.borrow_mut().push(dir);
+        Arc::new(db)
+    }
+
+    fn open_still(&self) -> Arc<LocalDb> {
+        self.open(Arc::new(HandClock::at(Timestamp::EPOCH)))
+    }
+}
+
+#[tokio::test]
+async fn the_store_passes_its_suite() {
+    let databases = Databases::default();
+    conformance::store(async |clock| databases.open(clock) as Arc<dyn Store>).await;
+}
+
+#[tokio::test]
+async fn the_outbox_passes_its_suite() {
+    let databases = Databases::default();
+    conformance::outbox(async |clock| {
+        let db = databases.open(clock);
+        (Arc::clone(&db) as Arc<dyn Store>, db as Arc<dyn Outbox>)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_journal_passes_its_suite() {
+    let databases = Databases::default();
+    conformance::journal(async || databases.open_still() as Arc<dyn Journal>).await;
+}
+
+#[tokio::test]
+async fn the_definitions_pass_their_suite() {
+    let databases = Databases::default();
+    conformance::definitions(async || databases.open_still() as Arc<dyn Definitions>).await;
+}
+
+#[tokio::test]
+async fn the_event_log_passes_its_suite() {
+    let databases = Databases::default();
+    conformance::event_log(async || databases.open_still() as Arc<dyn EventLog>).await;
+}
+
+#[tokio::test]
+async fn the_mailbox_passes_its_suite() {
+    let databases = Databases::default();
+    conformance::mailer(async || {
+        let db = databases.open_still();
+        let mailbox = Arc::clone(&db);
+        let delivered: Delivered = Box::new(move || mailbox.mails(100).unwrap());
+        (db as Arc<dyn Mailer>, delivered)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_system_clock_passes_its_suite() {
+    conformance::clock(async || Arc::new(SystemClock::new()) as Arc<dyn Clock>).await;
+}
+
+#[tokio::test]
+async fn the_system_ids_pass_their_suite() {
+    conformance::ids(async || Arc::new(SystemIds) as Arc<dyn Ids>).await;
+}

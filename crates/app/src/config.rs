@@ -1,0 +1,260 @@
+//! Settings: flag beats environment beats file beats default; every problem is said at once.
+//!
+//! This is the only place that reads the environment or a configuration file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The annotated file: every key with its default.
+pub const ANNOTATED: &str = include_str!("ordersaga.toml");
+/// The file that is read when no other is named, if it exists.
+const FILE: &str = "ordersaga.toml";
+/// What the name of an environment variable begins with.
+const ENV_PREFIX: &str = "ORDERSAGA_";
+/// The variable that names the file.
+const ENV_CONFIG: &str = "ORDERSAGA_CONFIG";
+
+/// The longest a call of the gateway may be waited for; a saga's task gives up after 30 s.
+const GATEWAY_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=9_000;
+
+/// How log lines are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The settings of a running system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the HTTP API listens.
+    pub listen: SocketAddr,
+    /// Where the sandbox payment gateway listens.
+    pub gateway_listen: SocketAddr,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Whether an empty store is filled with a small shop.
+    pub demo: bool,
+    /// How long a call of the gateway may take.
+    pub gateway_timeout: Duration,
+    /// Which log lines are shown.
+    pub log: String,
+    /// How they are shown.
+    pub log_format: LogFormat,
+}
+
+/// Something is wrong with the settings: all of it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration has problems:\n{}", .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
+pub struct Problems(pub Vec<String>);
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+enum Origin {
+    Flag(&'static str),
+    Env(String),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(key) => write!(f, "--{}", key.replace('_', "-")),
+            Self::Env(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("the default"),
+        }
+    }
+}
+
+/// Values by key, the strongest source last.
+struct Values {
+    values: BTreeMap<String, (String, Origin)>,
+    problems: Vec<String>,
+}
+
+impl Config {
+    /// Reads the settings: `flags` are the ones given on the command line, by key.
+    ///
+    /// # Errors
+    /// Every problem of every source.
+    pub fn load(flags: &[(&'static str, String)], file: Option<&Path>) -> Result<Self, Problems> {
+        Self::from_sources(
+            flags,
+            file,
+            std::env::vars_os().filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.into_string().ok()?))
+            }),
+        )
+    }
+
+    fn from_sources(
+        flags: &[(&'static str, String)],
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut values = Values { values: BTreeMap::new(), problems: Vec::new() };
+        values.file(ANNOTATED, &Origin::Default);
+        let known: Vec<String> = values.values.keys().cloned().collect();
+        let env: Vec<_> = env.filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
+        let named = env.iter().find(|(name, _)| name == ENV_CONFIG).map(|(_, path)| path.into());
+        values.read_file(file.map(Path::to_owned).or(named), &known);
+        for (name, value) in env.iter().filter(|(name, _)| name != ENV_CONFIG) {
+            let key = name.trim_start_matches(ENV_PREFIX).to_lowercase();
+            values.set(&known, &key, value, Origin::Env(name.clone()));
+        }
+        for (key, value) in flags {
+            values.set(&known, key, value, Origin::Flag(key));
+        }
+        values.finish()
+    }
+}
+
+impl Values {
+    fn read_file(&mut self, named: Option<PathBuf>, known: &[String]) {
+        let path = named.clone().unwrap_or_else(|| FILE.into());
+        if named.is_none() && !path.exists() {
+            return;
+        }
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                self.file(&text, &Origin::File(path));
+                let unknown: Vec<_> =
+                    self.values.keys().filter(|key| !known.contains(key)).cloned().collect();
+                for key in unknown {
+                    if let Some((_, origin)) = self.values.remove(&key) {
+                        self.unknown(known, &key, &origin);
+                    }
+                }
+            }
+            Err(error) => self.problems.push(format!("{}: {error}", path.display())),
+        }
+    }
+
+    fn file(&mut self, text: &str, origin: &Origin) {
+        match text.parse::<toml::Table>() {
+            Ok(table) => {
+                for (key, value) in table {
+                    let text = match value {
+                        toml::Value::String(text) => text,
+                        other => other.to_string(),
+                    };
+                    self.values.insert(key, (text, origin.clone()));
+                }
+            }
+            Err(error) => self.problems.push(format!("{origin}: {error}")),
+        }
+    }
+
+    fn set(&mut self, known: &[String], key: &str, value: &str, origin: Origin) {
+        if known.iter().any(|known| known == key) {
+            self.values.insert(key.to_owned(), (value.to_owned(), origin));
+        } else {
+            self.unknown(known, key, &origin);
+        }
+    }
+
+    fn unknown(&mut self, known: &[String], key: &str, origin: &Origin) {
+        let known = known.join(", ");
+        self.problems.push(format!("{origin}: `{key}` is not a setting; settings are: {known}"));
+    }
+
+    /// Takes a value and checks it by `rule`.
+    fn take<T>(&mut self, key: &str, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let (text, origin) = self.values.get(key)?;
+        rule(text)
+            .map_err(|why| self.problems.push(format!("{origin}: {key} = `{text}` {why}")))
+            .ok()
+    }
+
+    fn finish(mut self) -> Result<Config, Problems> {
+        let listen = self.take("listen", address);
+        let gateway_listen = self.take("gateway_listen", address);
+        let data_dir = self.take("data_dir", |text| match text {
+            "" => Err("must name a directory".to_owned()),
+            text => Ok(PathBuf::from(text)),
+        });
+        let demo = self.take("demo", |text| {
+            bool::from_str(text).map_err(|_| "must be true or false".to_owned())
+        });
+        let gateway_timeout = self.take("gateway_timeout_ms", |text| {
+            let millis = text.parse().ok().filter(|millis| GATEWAY_TIMEOUT_MS.contains(millis));
+            let (min, max) = (GATEWAY_TIMEOUT_MS.start(), GATEWAY_TIMEOUT_MS.end());
+            millis.map(Duration::from_millis).ok_or_else(|| format!("must be {min} to {max}"))
+        });
+        let log = self.take("log", |text| {
+            text.parse::<tracing_subscriber::EnvFilter>()
+                .map(|_| text.to_owned())
+                .map_err(|error| format!("is not a filter: {error}"))
+        });
+        let log_format = self.take("log_format", |text| match text {
+            "auto" => Ok(LogFormat::Auto),
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("must be auto, text or json".to_owned()),
+        });
+        let config = || {
+            Some(Config {
+                listen: listen?,
+                gateway_listen: gateway_listen?,
+                data_dir: data_dir?,
+                demo: demo?,
+                gateway_timeout: gateway_timeout?,
+                log: log?,
+                log_format: log_format?,
+            })
+        };
+        config().filter(|_| self.problems.is_empty()).ok_or(Problems(self.problems))
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an address and a port, like 127.0.0.1:8080".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(flags: &[(&'static str, &str)], env: &[(&str, &str)]) -> Result<Config, Problems> {
+        let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_sources(&flags, None, env)
+    }
+
+    #[test]
+    fn no_setting_is_needed() {
+        let config = load(&[], &[]).unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        assert_eq!(config.gateway_listen.port(), 8090);
+        assert!(!config.demo);
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment() {
+        let env = [("ORDERSAGA_LISTEN", "127.0.0.1:1"), ("ORDERSAGA_DEMO", "true")];
+        let config = load(&[("listen", "127.0.0.1:2")], &env).unwrap();
+        assert_eq!((config.listen.port(), config.demo), (2, true));
+    }
+
+    #[test]
+    fn every_problem_is_said_with_its_origin() {
+        let env = [("ORDERSAGA_LISTEN", "here"), ("ORDERSAGA_LISTN", "x"), ("HOME", "/")];
+        let Problems(problems) = load(&[("gateway_timeout_ms", "0")], &env).unwrap_err();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems.iter().any(|p| p.starts_with("ORDERSAGA_LISTEN: listen = `here`")));
+        assert!(
+            problems.iter().any(|p| p.starts_with("ORDERSAGA_LISTN: `listn` is not a setting"))
+        );
+        assert!(problems.iter().any(|p| p.starts_with("--gateway-timeout-ms: ")));
+    }
+}

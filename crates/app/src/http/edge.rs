@@ -1,0 +1,220 @@
+//! The edge: bytes to JSON on the way in, problems on the way out.
+//!
+//! This is the one place where a failure becomes an HTTP answer.
+
+use crate::http::strict_json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::response::{IntoResponse, Response};
+use contracts::http::{IfMatch, StoredAnswer};
+use contracts::problem::{FieldError, MEDIA_TYPE};
+use contracts::{Problem, fields};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use ports::aggregate::{Answer, Failure};
+use ports::task::chain;
+use resilience::idempotency::Replayed;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// The largest body of a request, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 65_536;
+
+/// A request that is refused.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) Problem);
+
+pub(crate) type Answered<T> = Result<T, Refused>;
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.0).expect("a problem is plain data");
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if matches!(self.0.status, 429 | 503) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<Vec<FieldError>> for Refused {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self(Problem::validation(errors))
+    }
+}
+
+impl From<ports::Error> for Refused {
+    fn from(error: ports::Error) -> Self {
+        let problem = Problem::from(&error);
+        if problem.status >= 500 {
+            tracing::error!(error = chain(&error), "a request failed");
+        }
+        Self(problem)
+    }
+}
+
+impl<X: Into<Problem>> From<Failure<X>> for Refused {
+    fn from(failure: Failure<X>) -> Self {
+        match failure {
+            Failure::Rejected(rejection) => Self(rejection.into()),
+            Failure::World(error) => error.into(),
+            Failure::KeyReused => Self(
+                Problem::new(422, "idempotency_key_reused", "The key was used for another request")
+                    .detail("send a new Idempotency-Key with this request"),
+            ),
+        }
+    }
+}
+
+/// A request's body as JSON.
+pub(crate) struct Json(pub(crate) Value);
+
+impl<S: Send + Sync> FromRequest<S> for Json {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &S) -> Answered<Self> {
+        check_media_type(request.headers())?;
+        let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+        let body: Bytes = body.map_err(|_| too_large())?.to_bytes();
+        strict_json::parse(&body).map(Self).map_err(Refused)
+    }
+}
+
+fn too_large() -> Refused {
+    let detail = format!("a body may have at most {BODY_BYTES_MAX} bytes");
+    Refused(Problem::new(413, "body_too_large", "The body is too large").detail(detail))
+}
+
+fn check_media_type(headers: &HeaderMap) -> Answered<()> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.and_then(|value| value.split(';').next()).map(str::trim);
+    match essence {
+        Some("application/json") => Ok(()),
+        _ => Err(Refused(
+            Problem::new(415, "unsupported_media_type", "The body must be JSON")
+                .detail("send the header `Content-Type: application/json`"),
+        )),
+    }
+}
+
+/// An id out of the path.
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: FromStr<Err: Display>> FromRequestParts<S> for Id<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answered<Self> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| {
+            Refused(Problem::new(400, "malformed_path", "The path is not valid text"))
+        })?;
+        text.parse().map(Self).map_err(|error: T::Err| {
+            let problem = Problem::new(400, "malformed_id", "The path names no such thing");
+            Refused(problem.detail(error.to_string()))
+        })
+    }
+}
+
+/// The query parameters, percent-decoded, in order.
+pub(crate) struct Pairs(pub(crate) Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Pairs {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answered<Self> {
+        axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Query(pairs)| Self(pairs))
+            .map_err(|error| {
+                let problem = Problem::new(400, "malformed_query", "The query cannot be read");
+                Refused(problem.detail(error.to_string()))
+            })
+    }
+}
+
+/// The condition of the `If-Match` header.
+pub(crate) struct Condition(pub(crate) IfMatch);
+
+impl<S: Send + Sync> FromRequestParts<S> for Condition {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answered<Self> {
+        let header = parts.headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or(""));
+        Ok(Self(IfMatch::read(header)))
+    }
+}
+
+/// `Prefer: wait=N` (RFC 7240): how many seconds the client will wait for a fuller answer.
+pub(crate) struct PreferWait(pub(crate) Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PreferWait {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let prefer = parts.headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
+        let mut preferences = prefer.flat_map(|value| value.split(','));
+        let wait = preferences.find_map(|one| one.trim().strip_prefix("wait=")?.parse().ok());
+        Ok(Self(wait))
+    }
+}
+
+/// A view with the entity tag of its version.
+pub(crate) fn tagged<V: Serialize>(status: StatusCode, view: &V, version: u64) -> Response {
+    let mut response = (status, axum::Json(view)).into_response();
+    let etag = contracts::http::etag(version);
+    let etag = HeaderValue::try_from(etag).expect("an entity tag of digits is a header value");
+    response.headers_mut().insert(header::ETAG, etag);
+    response
+}
+
+/// An answer that was recorded with its effect, now or before.
+pub(crate) fn recorded(answer: Answer<StoredAnswer>) -> Response {
+    let (stored, replayed) = match answer {
+        Answer::First(stored) => (stored, false),
+        Answer::Replayed(stored) => (stored, true),
+    };
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, stored.body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(location) = HeaderValue::try_from(stored.location) {
+        headers.insert(header::LOCATION, location);
+    }
+    if replayed {
+        response.extensions_mut().insert(Replayed);
+    }
+    response
+}
+
+/// The answer to a path or a method that does not exist.
+pub(crate) fn no_such_route(status: StatusCode) -> Refused {
+    Refused(match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(405, "method_not_allowed", "The path does not know this method")
+        }
+        _ => Problem::new(404, "no_such_path", "There is nothing at this path")
+            .detail("the paths are listed at /openapi.json and readable at /docs"),
+    })
+}
+
+/// What is not there.
+pub(crate) fn absent(what: impl Display) -> Refused {
+    Refused(Problem::new(404, "not_found", "There is no such thing").detail(format!("no {what}")))
+}
+
+/// The rule for a body that must be empty or an object without fields.
+pub(crate) fn no_fields(body: &Value) -> Answered<()> {
+    Ok(fields::Object::read(body).finish()?)
+}

@@ -1,0 +1,31 @@
+//! `/livez` and `/readyz`.
+
+use crate::http::Services;
+use crate::http::edge::Answered;
+use axum::extract::State;
+use contracts::Problem;
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(livez)).routes(routes!(readyz))
+}
+
+/// Says that the process runs.
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = String)))]
+async fn livez() -> &'static str {
+    "ok"
+}
+
+/// Says whether requests can be served: the store answers and nothing is being stopped.
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    responses((status = 200, body = String),
+        (status = 503, body = Problem, content_type = "application/problem+json")))]
+async fn readyz(State(services): State<Arc<Services>>) -> Answered<&'static str> {
+    if services.stopping.is_cancelled() {
+        return Err(Problem::new(503, "stopping", "The system is being stopped").into());
+    }
+    services.log.standing(services.clock.now(), 0).await?;
+    Ok("ok")
+}

@@ -1,0 +1,110 @@
+//! The HTTP API: one thin handler per route, registered together with its documentation.
+
+mod edge;
+mod health;
+mod notifications;
+mod order_events;
+mod orders;
+mod payments;
+mod products;
+mod strict_json;
+mod users;
+
+use crate::stories::Stories;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::serve::ListenerExt;
+use ports::{Clock, EventLog};
+use resilience::idempotency::{IdempotencyLayer, InFlight, Mode};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// What the handlers reach.
+pub(crate) struct Services {
+    pub(crate) users: Arc<user::Service>,
+    pub(crate) inventory: Arc<inventory::Service>,
+    pub(crate) orders: Arc<order::Service>,
+    pub(crate) payments: Arc<payment::Service>,
+    pub(crate) notifications: Arc<notification::Service>,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) stories: Arc<Stories>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stopping: CancellationToken,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Ordersaga",
+    version = "1",
+    description = "Places orders whose money and stock are never lost. Errors are problem details \
+        (RFC 9457) with a stable `code`; lists are `{items, next_cursor}`."
+))]
+struct Api;
+
+/// The routes with their documentation.
+fn routes(clock: &Arc<dyn Clock>) -> OpenApiRouter<Arc<Services>> {
+    let in_flight = InFlight::default();
+    let keys = |mode| IdempotencyLayer::new(mode, in_flight.clone(), Arc::clone(clock));
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(orders::routes_with_key().route_layer(keys(Mode::Required)))
+        .merge(orders::routes_that_honour_a_key().route_layer(keys(Mode::Honoured)))
+        .merge(orders::routes())
+        .merge(order_events::routes())
+        .merge(users::routes())
+        .merge(products::routes())
+        .merge(payments::routes())
+        .merge(notifications::routes())
+        .merge(health::routes())
+}
+
+/// The OpenAPI document of version 1.
+#[must_use]
+pub fn document() -> Document {
+    let clock: Arc<dyn Clock> = Arc::new(adapter_local::SystemClock::new());
+    routes(&clock).split_for_parts().1
+}
+
+fn router(services: Arc<Services>) -> Router {
+    let (router, document) = routes(&services.clock).split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .method_not_allowed_fallback(|| async {
+            edge::no_such_route(http::StatusCode::METHOD_NOT_ALLOWED)
+        })
+        .fallback(|| async { edge::no_such_route(http::StatusCode::NOT_FOUND) })
+        .layer(axum::middleware::from_fn(never_cached))
+        .with_state(services)
+}
+
+/// Keeps orders and addresses out of caches.
+async fn never_cached(request: Request, next: axum::middleware::Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if !headers.contains_key(http::header::CACHE_CONTROL) {
+        let no_store = http::HeaderValue::from_static("no-store");
+        headers.insert(http::header::CACHE_CONTROL, no_store);
+    }
+    response
+}
+
+/// Serves the API until `stop` is done, then lets open requests end.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    services: Arc<Services>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's delay");
+        }
+    });
+    axum::serve(listener, router(services)).with_graceful_shutdown(stop).await
+}

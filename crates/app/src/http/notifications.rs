@@ -1,0 +1,26 @@
+//! `/v1/notifications`: the mails sent about an order.
+
+use crate::http::Services;
+use crate::http::edge::{Answered, Pairs};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use contracts::Problem;
+use notification::api::{ListNotifications, NotificationList};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Lists the mails about an order, the oldest first.
+#[utoipa::path(get, path = "/v1/notifications", tag = "notifications",
+    params(("order_id" = String, Query), ("limit" = Option<u32>, Query),
+        ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = NotificationList),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let mails = services.notifications.list(ListNotifications::read(&pairs)?).await?;
+    Ok(axum::Json(mails).into_response())
+}

@@ -1,0 +1,94 @@
+//! `/v1/orders/{id}/events`: an order's life as server-sent events.
+
+use crate::http::Services;
+use crate::http::edge::{Answered, Id, absent};
+use crate::stories::Watcher;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use contracts::{OrderId, Problem};
+use futures::stream;
+use http::HeaderMap;
+use ports::event_log::Archived;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How many events are read from the archive at once.
+const PAGE: usize = 100;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(events))
+}
+
+/// Tells an order's life: what has happened, then what happens.
+///
+/// Each event's id is its place in the archive; a client that comes back with `Last-Event-ID` is
+/// told what came after it, nothing twice and nothing left out.
+#[utoipa::path(get, path = "/v1/orders/{id}/events", tag = "orders",
+    params(("id" = OrderId, Path), ("Last-Event-ID" = Option<u64>, Header)),
+    responses((status = 200, content_type = "text/event-stream", body = String),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn events(
+    State(services): State<Arc<Services>>,
+    Id(id): Id<OrderId>,
+    headers: HeaderMap,
+) -> Answered<Response> {
+    if services.orders.find(&id).await?.is_none() {
+        return Err(absent(format_args!("order {id}")));
+    }
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let story = Story {
+        watcher: services.stories.watch(id.as_str()),
+        stopping: services.stopping.clone(),
+        services,
+        id,
+        after: last.unwrap_or(0),
+        read: VecDeque::new(),
+    };
+    let events = stream::unfold(story, |mut story| async move {
+        let archived = story.next().await?;
+        Some((Ok::<_, Infallible>(sent(&archived)), story))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn sent(archived: &Archived) -> Event {
+    let event = Event::default()
+        .id(archived.sequence.to_string())
+        .event(archived.envelope.detail_type.as_str());
+    event.json_data(&archived.envelope).expect("an envelope is plain data")
+}
+
+/// A story that is being told.
+struct Story {
+    services: Arc<Services>,
+    stopping: CancellationToken,
+    watcher: Watcher,
+    id: OrderId,
+    after: u64,
+    read: VecDeque<Archived>,
+}
+
+impl Story {
+    /// The next event; `None` when the system stops or the archive cannot be read, and the client
+    /// comes back.
+    async fn next(&mut self) -> Option<Archived> {
+        while self.read.is_empty() {
+            let page = self.services.log.story(self.id.as_str(), self.after, PAGE).await.ok()?;
+            if page.is_empty() {
+                tokio::select! {
+                    () = self.watcher.changed() => {}
+                    () = self.stopping.cancelled() => return None,
+                }
+            }
+            self.read.extend(page);
+        }
+        let archived = self.read.pop_front()?;
+        self.after = archived.sequence;
+        Some(archived)
+    }
+}

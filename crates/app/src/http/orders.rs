@@ -1,0 +1,129 @@
+//! `/v1/orders`: place, look, list, cancel.
+
+use crate::http::Services;
+use crate::http::edge::{
+    Answered, Id, Json, Pairs, PreferWait, absent, no_fields, recorded, tagged,
+};
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use contracts::http::{IdempotencyKey, Listing};
+use contracts::{OrderId, Problem};
+use http::StatusCode;
+use order::Status;
+use order::api::{self, ListOrders, OrderView, PlaceOrder, TimelineEntry};
+use order::record::Stored;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The longest a reader may wait for an order to be decided, in seconds.
+const WAIT_S_MAX: u64 = 30;
+/// How many events an order's timeline shows; an order's whole life has about a dozen.
+const TIMELINE_MAX: usize = 200;
+
+/// What needs a key: a second order would cost money.
+pub(super) fn routes_with_key() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(place))
+}
+
+/// What honours a key that is sent.
+pub(super) fn routes_that_honour_a_key() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(cancel))
+}
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
+}
+
+/// Places an order; its saga runs from here on by itself.
+#[utoipa::path(post, path = "/v1/orders", tag = "orders",
+    params(("Idempotency-Key" = String, Header,
+        description = "16-255 visible ASCII characters; the same key is the same order")),
+    request_body = PlaceOrder,
+    responses((status = 202, body = OrderView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn place(
+    State(services): State<Arc<Services>>,
+    Extension(key): Extension<IdempotencyKey>,
+    Json(body): Json,
+) -> Answered<Response> {
+    let wanted = PlaceOrder::read(&body)?;
+    Ok(recorded(services.orders.place(wanted, &key).await?))
+}
+
+/// Cancels an order: money and stock go back.
+#[utoipa::path(post, path = "/v1/orders/{id}/cancel", tag = "orders",
+    params(("id" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 202, body = OrderView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn cancel(
+    State(services): State<Arc<Services>>,
+    Id(id): Id<OrderId>,
+    key: Option<Extension<IdempotencyKey>>,
+    body: Bytes,
+) -> Answered<Response> {
+    if !body.is_empty() {
+        no_fields(&crate::http::strict_json::parse(&body)?)?;
+    }
+    let key = key.map(|Extension(key)| key);
+    Ok(recorded(services.orders.cancel(&id, key.as_ref()).await?))
+}
+
+/// Lists orders, the newest first.
+#[utoipa::path(get, path = "/v1/orders", tag = "orders",
+    params(("user_id" = Option<String>, Query), ("status" = Option<Status>, Query),
+        ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = Listing<OrderView>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let page = services.orders.list(ListOrders::read(&pairs)?).await?;
+    Ok(axum::Json(api::listing(&page)).into_response())
+}
+
+/// Shows an order and what has happened to it.
+#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders",
+    params(("id" = OrderId, Path), ("Prefer" = Option<String>, Header,
+        description = "`wait=N`: answer once the order is no longer pending, at most N seconds")),
+    responses((status = 200, body = OrderView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn show(
+    State(services): State<Arc<Services>>,
+    Id(id): Id<OrderId>,
+    PreferWait(wait): PreferWait,
+) -> Answered<Response> {
+    let stored = match wait {
+        Some(seconds) => decided(&services, &id, seconds).await?,
+        None => services.orders.find(&id).await?,
+    };
+    let stored = stored.ok_or_else(|| absent(format_args!("order {id}")))?;
+    let version = stored.version;
+    let view = OrderView::of(&stored, timeline(&services, &id).await?);
+    let mut response = tagged(StatusCode::OK, &view, version);
+    if wait.is_some() {
+        response.headers_mut().insert("preference-applied", "wait".parse().expect("plain text"));
+    }
+    Ok(response)
+}
+
+/// Reads an order once it is no longer pending, or when the time is up.
+async fn decided(services: &Services, id: &OrderId, seconds: u64) -> Answered<Option<Stored>> {
+    let until = Instant::now() + Duration::from_secs(seconds.min(WAIT_S_MAX));
+    let mut watcher = services.stories.watch(id.as_str());
+    loop {
+        let stored = services.orders.find(id).await?;
+        let is_open =
+            stored.as_ref().is_some_and(|stored| stored.order.state.status() == Status::Pending);
+        if !is_open || timeout_at(until, watcher.changed()).await.is_err() {
+            return Ok(stored);
+        }
+    }
+}
+
+async fn timeline(services: &Services, id: &OrderId) -> Answered<Vec<TimelineEntry>> {
+    let story = services.log.story(id.as_str(), 0, TIMELINE_MAX).await?;
+    Ok(story.iter().map(|archived| TimelineEntry::from(&archived.envelope)).collect())
+}

@@ -1,0 +1,25 @@
+//! `/v1/payments`: what happened to an order's money.
+
+use crate::http::Services;
+use crate::http::edge::{Answered, Pairs};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use contracts::Problem;
+use payment::api::{self, PaymentList};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Shows an order's payment with its ledger entries.
+#[utoipa::path(get, path = "/v1/payments", tag = "payments",
+    params(("order_id" = String, Query)),
+    responses((status = 200, body = PaymentList),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let payments = services.payments.payments(&api::order(&pairs)?).await?;
+    Ok(axum::Json(payments).into_response())
+}

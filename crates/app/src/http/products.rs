@@ -1,0 +1,78 @@
+//! `/v1/products` and `/v1/stock`.
+
+use crate::http::Services;
+use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, tagged};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use contracts::{Problem, Sku};
+use http::StatusCode;
+use inventory::api::{self, ProductList, ProductView, PutProduct, SetStock, StockView};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new()
+        .routes(routes!(put_product, product))
+        .routes(routes!(list))
+        .routes(routes!(set_stock, stock))
+}
+
+/// Lists a product, or renames and prices it anew.
+#[utoipa::path(put, path = "/v1/products/{sku}", tag = "products",
+    params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header)),
+    request_body = PutProduct,
+    responses((status = 200, body = ProductView), (status = 201, body = ProductView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn put_product(
+    State(services): State<Arc<Services>>,
+    Id(sku): Id<Sku>,
+    Condition(condition): Condition,
+    Json(body): Json,
+) -> Answered<Response> {
+    let put = services.inventory.put_product(&sku, PutProduct::read(&body)?, condition).await?;
+    let status = if put.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(tagged(status, &put.product, put.product.version))
+}
+
+/// Shows a product.
+#[utoipa::path(get, path = "/v1/products/{sku}", tag = "products", params(("sku" = Sku, Path)),
+    responses((status = 200, body = ProductView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn product(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
+    let found = services.inventory.product(&sku).await?;
+    let product = found.ok_or_else(|| absent(format_args!("product {sku}")))?;
+    Ok(tagged(StatusCode::OK, &product, product.version))
+}
+
+/// Lists the products, by SKU.
+#[utoipa::path(get, path = "/v1/products", tag = "products",
+    params(("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = ProductList),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let products = services.inventory.products(api::product_list(&pairs)?).await?;
+    Ok(axum::Json(products).into_response())
+}
+
+/// Says how much of a product is on hand: after a count, or when goods come in.
+#[utoipa::path(put, path = "/v1/stock/{sku}", tag = "stock", params(("sku" = Sku, Path)),
+    request_body = SetStock,
+    responses((status = 200, body = StockView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn set_stock(
+    State(services): State<Arc<Services>>,
+    Id(sku): Id<Sku>,
+    Json(body): Json,
+) -> Answered<Response> {
+    let stock = services.inventory.set_stock(&sku, SetStock::read(&body)?).await?;
+    Ok(axum::Json(stock).into_response())
+}
+
+/// Shows how much of a product is on hand, reserved and sold.
+#[utoipa::path(get, path = "/v1/stock/{sku}", tag = "stock", params(("sku" = Sku, Path)),
+    responses((status = 200, body = StockView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn stock(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
+    Ok(axum::Json(services.inventory.stock(&sku).await?).into_response())
+}

@@ -1,0 +1,80 @@
+//! `/v1/users`.
+
+use crate::http::Services;
+use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, tagged};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use contracts::http::Listing;
+use contracts::{Problem, UserId};
+use http::{HeaderValue, StatusCode, header};
+use std::sync::Arc;
+use user::api::{self, PutUser, UserView};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update, delete))
+}
+
+/// Creates a user; no two have the same address.
+#[utoipa::path(post, path = "/v1/users", tag = "users", request_body = PutUser,
+    responses((status = 201, body = UserView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn create(State(services): State<Arc<Services>>, Json(body): Json) -> Answered<Response> {
+    let user = services.users.create(PutUser::read(&body)?).await?;
+    let mut response = tagged(StatusCode::CREATED, &user, user.version);
+    if let Ok(location) = HeaderValue::try_from(user.location()) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Lists users, the newest first.
+#[utoipa::path(get, path = "/v1/users", tag = "users",
+    params(("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = Listing<UserView>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let page = services.users.list(api::list(&pairs)?).await?;
+    Ok(axum::Json(api::listing(&page)).into_response())
+}
+
+/// Shows a user.
+#[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = UserId, Path)),
+    responses((status = 200, body = UserView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn show(State(services): State<Arc<Services>>, Id(id): Id<UserId>) -> Answered<Response> {
+    let stored = services.users.find(&id).await?;
+    let stored = stored.ok_or_else(|| absent(format_args!("user {id}")))?;
+    let view = UserView::of(&stored);
+    Ok(tagged(StatusCode::OK, &view, view.version))
+}
+
+/// Changes a user's address and name.
+#[utoipa::path(put, path = "/v1/users/{id}", tag = "users",
+    params(("id" = UserId, Path), ("If-Match" = Option<String>, Header)), request_body = PutUser,
+    responses((status = 200, body = UserView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn update(
+    State(services): State<Arc<Services>>,
+    Id(id): Id<UserId>,
+    Condition(condition): Condition,
+    Json(body): Json,
+) -> Answered<Response> {
+    let user = services.users.update(&id, &PutUser::read(&body)?, &condition).await?;
+    Ok(tagged(StatusCode::OK, &user, user.version))
+}
+
+/// Deletes a user; the orders stay.
+#[utoipa::path(delete, path = "/v1/users/{id}", tag = "users",
+    params(("id" = UserId, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 204),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+async fn delete(
+    State(services): State<Arc<Services>>,
+    Id(id): Id<UserId>,
+    Condition(condition): Condition,
+) -> Answered<StatusCode> {
+    services.users.delete(&id, &condition).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,22 @@
+//! The only crate that sees services and adapters together: configuration to a running system.
+//!
+//! ```text
+//! Config ──▶ adapters ──▶ services ──▶ seam ──▶ engine
+//!                │            │                   ▲
+//!                └─▶ outbox ──relay──▶ bus ──dispatcher──▶ engine, notification, watchers
+//! HTTP ──▶ edge ──▶ services
+//! ```
+//!
+//! Owns: what is connected to what, and the HTTP routes. Does not own: rules, durability, retries.
+
+pub mod config;
+mod demo;
+mod http;
+mod machines;
+mod stories;
+mod system;
+mod targets;
+pub mod telemetry;
+
+pub use http::document;
+pub use system::{StartError, System};

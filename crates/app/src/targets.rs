@@ -1,0 +1,86 @@
+//! Whom events go to: which rule, which target.
+
+use crate::machines::{self, Machine};
+use crate::stories::Stories;
+use async_trait::async_trait;
+use contracts::Envelope;
+use events::{DeliveryError, Pattern, Routes, Rule, Target};
+use ports::SagaEngine;
+use ports::journal::ExecutionId;
+use ports::saga_engine::{Refusal, Start};
+use ports::task::chain;
+use std::sync::Arc;
+
+/// A rule as it is written down: its name, its pattern, its only target.
+const RULES: [(&str, &str, &str); 4] = [
+    (
+        "order-placed-starts-its-saga",
+        r#"{"source": ["ordersaga.order"], "detail-type": ["OrderPlaced"]}"#,
+        machines::PLACE_ORDER.name,
+    ),
+    (
+        "cancel-request-starts-its-saga",
+        r#"{"source": ["ordersaga.order"], "detail-type": ["OrderCancelRequested"]}"#,
+        machines::CANCEL_ORDER.name,
+    ),
+    ("ended-orders-are-mailed", notification::PATTERN, "notification"),
+    ("every-event-wakes-its-watchers", r#"{"source": [{"prefix": "ordersaga."}]}"#, "watchers"),
+];
+
+/// Joins the rules with their targets.
+pub(crate) fn routes(
+    engine: &Arc<dyn SagaEngine>,
+    notifications: Arc<notification::Service>,
+    watchers: Arc<Stories>,
+) -> Routes {
+    let rules: Vec<Rule> = RULES.iter().map(rule).collect();
+    let saga = |machine: &Machine| -> (String, Arc<dyn Target>) {
+        let engine = Arc::clone(engine);
+        (machine.name.to_owned(), Arc::new(StartsSaga { machine: machine.name, engine }))
+    };
+    let targets = vec![
+        saga(&machines::PLACE_ORDER),
+        saga(&machines::CANCEL_ORDER),
+        ("notification".to_owned(), Arc::new(Notifies(notifications)) as Arc<dyn Target>),
+        ("watchers".to_owned(), watchers),
+    ];
+    Routes::new(&rules, targets).expect("every rule above names a target above")
+}
+
+fn rule((name, pattern, target): &(&str, &str, &str)) -> Rule {
+    Rule {
+        name: (*name).to_owned(),
+        pattern: Pattern::parse(pattern).expect("the patterns above are valid"),
+        targets: vec![(*target).to_owned()],
+    }
+}
+
+/// Starts a saga named after its order: starting it twice is starting it once.
+struct StartsSaga {
+    machine: &'static str,
+    engine: Arc<dyn SagaEngine>,
+}
+
+#[async_trait]
+impl Target for StartsSaga {
+    async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
+        let name = event.detail.metadata.correlation_id.clone();
+        let id = ExecutionId { machine: self.machine.to_owned(), name };
+        let start = Start { id, input: event.detail.data.clone() };
+        match self.engine.start(start).await {
+            Ok(()) | Err(Refusal::ExecutionAlreadyExists(_)) => Ok(()),
+            Err(Refusal::World(error)) => Err(error.into()),
+            Err(refusal) => Err(DeliveryError::fatal(chain(&refusal))),
+        }
+    }
+}
+
+/// Hands events to the notification service.
+struct Notifies(Arc<notification::Service>);
+
+#[async_trait]
+impl Target for Notifies {
+    async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
+        Ok(self.0.consume(event).await?)
+    }
+}

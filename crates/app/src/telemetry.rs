@@ -1,0 +1,23 @@
+//! Log lines: readable on a terminal, JSON otherwise.
+
+use crate::config::{Config, LogFormat};
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+/// Starts to show log lines, on standard error; a second call changes nothing.
+pub fn start(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let readable = match config.log_format {
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+    };
+    let started = if readable {
+        subscriber.try_init()
+    } else {
+        subscriber.json().flatten_event(true).try_init()
+    };
+    // Tests start several systems in one process; the first one's subscriber stays.
+    drop(started);
+}

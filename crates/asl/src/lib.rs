@@ -1,0 +1,42 @@
+//! The Amazon States Language: document, check, program, machine. Pure.
+//!
+//! ```text
+//! definition ── Program::compile ──▶ Program
+//!                                      │
+//!   Input ──▶ decide(program, execution, input) ──▶ events ──▶ journal
+//!                                                     │
+//!             apply(execution, event) ◀───────────────┘
+//!                  │
+//!             outstanding(program, execution) ──▶ Effects: call, await, wake, announce
+//! ```
+//!
+//! Owns: what a definition means, what happens next, what is still owed. Does not own: clocks,
+//! storage, calls; it has no I/O, no entropy and no async, so the same values in always give the
+//! same values out.
+
+mod check;
+mod choice;
+mod document;
+mod effect;
+mod event;
+mod execution;
+pub mod expression;
+pub mod history;
+mod input;
+mod instant;
+mod intrinsic;
+mod jsonata;
+mod jsonpath;
+pub mod limits;
+mod machine;
+mod program;
+mod resource;
+
+pub use check::Problem;
+pub use effect::{AwaitCallback, EffectKey, Effects, End, Fault, Invoke, Token};
+pub use event::{Branch, Entered, Event, Exited, Fact, MapStarted, Scheduled, Started, Variables};
+pub use execution::{Execution, FrameId, Position, Status, VisitId};
+pub use input::{Identity, Input, Misuse, Payload, Start, What};
+pub use machine::{apply, decide, outstanding};
+pub use program::{Kind, Program, StateIndex};
+pub use resource::{Pattern, Resource, UnknownResource};

@@ -1,0 +1,89 @@
+//! Decides what one input leads to.
+
+use crate::effect::Fault;
+use crate::event::{Event, Fact, Started};
+use crate::execution::{Execution, FrameId, Phase};
+use crate::input::{Input, Misuse, Start, What};
+use crate::machine::step::{Entry, Over, Place, Step, is_too_large};
+use crate::program::Program;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Decides what one input leads to, up to the point where the execution waits for the world again.
+///
+/// Never mutates. The same program, execution and input give the same events. No events mean that
+/// nothing changes: a timer that fired too early, for one.
+///
+/// # Errors
+/// The input asks for something that the execution cannot do, such as an answer to a task that is
+/// not active: late, twice, or never asked for. Nothing changes then either.
+pub fn decide(
+    program: &Program,
+    execution: &Execution,
+    input: &Input,
+) -> Result<Vec<Event>, Misuse> {
+    match (&execution.phase, &input.what) {
+        (Phase::New, What::Start(start)) => begin(program, execution, input, start),
+        (Phase::New, _) => Err(Misuse::NotStarted),
+        (Phase::Running(_) | Phase::Ended(..), What::Start(_)) => Err(Misuse::AlreadyStarted),
+        (Phase::Ended(..), _) => Err(Misuse::Ended),
+        (Phase::Running(running), what) => {
+            if *running.origin.program != *program.hash {
+                return Err(Misuse::OtherProgram);
+            }
+            let mut step = Step::new(program, execution, input);
+            // That nothing more can happen is not an error: the last event says so.
+            let (Ok(()) | Err(Over)) = step.take(what)?;
+            Ok(step.events)
+        }
+    }
+}
+
+fn begin(
+    program: &Program,
+    execution: &Execution,
+    input: &Input,
+    start: &Start,
+) -> Result<Vec<Event>, Misuse> {
+    if is_too_large(&start.input) {
+        return Err(Misuse::InputTooLarge);
+    }
+    let mut step = Step::new(program, execution, input);
+    let (Ok(()) | Err(Over)) = step.start(start);
+    Ok(step.events)
+}
+
+impl Step<'_> {
+    fn start(&mut self, start: &Start) -> Result<(), Over> {
+        let timeout = self.program.timeout_seconds.map(Duration::from_secs);
+        let started = Started {
+            start: start.clone(),
+            program: Arc::clone(&self.program.hash),
+            seed: self.seed,
+            deadline: timeout.map(|timeout| self.at.plus(timeout)),
+        };
+        self.emit(FrameId::ROOT, 0, Fact::Started(Box::new(started)))?;
+        self.ready.push_back(Entry { place: Place::Root, state: self.program.start });
+        self.settle()
+    }
+
+    fn take(&mut self, what: &What) -> Result<Result<(), Over>, Misuse> {
+        match what {
+            What::Start(_) => Err(Misuse::AlreadyStarted),
+            What::TimerFired => Ok(self.fire_timers()),
+            What::Stop { error, cause } => {
+                let fault = Fault::new(error.as_deref(), cause.as_deref());
+                let stopped = self.emit(FrameId::ROOT, 0, Fact::ExecutionAborted(fault));
+                Ok(stopped.map(|_| ()))
+            }
+            What::TaskStarted { .. }
+            | What::TaskSubmitted { .. }
+            | What::TaskSucceeded { .. }
+            | What::TaskFailed { .. }
+            | What::TaskTimedOut { .. }
+            | What::Heartbeat { .. }
+            | What::CallbackSucceeded { .. }
+            | What::CallbackFailed { .. } => self.answer(what),
+        }
+    }
+}

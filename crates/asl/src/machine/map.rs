@@ -1,0 +1,141 @@
+//! Map states: one sequence for every item, some of them at the same time.
+
+use crate::event::{Branch, Fact, MapStarted};
+use crate::execution::{Activity, FrameId, Iterations};
+use crate::input::Payload;
+use crate::limits::MAP_CONCURRENCY_MAX;
+use crate::machine::context::map_item;
+use crate::machine::failure::Failure;
+use crate::machine::flow::View;
+use crate::machine::step::{Entry, Interrupt, Over, Place, Step};
+use crate::program::{Body, Flow, Items, Map};
+use serde_json::Value;
+use std::sync::Arc;
+
+impl Step<'_> {
+    /// Begins the iterations of a Map, for the first or another attempt.
+    pub(super) fn iterate(&mut self, frame: FrameId, map: &Map) -> Result<(), Interrupt> {
+        let view = self.view(frame)?;
+        let items = items(&view, map)?;
+        let asked = map.concurrency.as_ref().map(|number| view.whole_number(number)).transpose()?;
+        let items = (!Arc::ptr_eq(&items, view.raw())).then_some(items);
+        drop(view);
+        let asked = asked.and_then(|asked| u32::try_from(asked).ok());
+        let concurrency = match asked {
+            None | Some(0) => MAP_CONCURRENCY_MAX,
+            Some(asked) => asked.min(MAP_CONCURRENCY_MAX),
+        };
+        let started = MapStarted { items, concurrency };
+        let previous = self.pointer(frame)?;
+        self.emit(frame, previous, Fact::MapStarted(Box::new(started)))?;
+        Ok(self.go_on_mapping(frame, map)?)
+    }
+
+    /// Begins as many iterations as may run, or leaves the Map when the last one is through.
+    fn go_on_mapping(&mut self, frame: FrameId, map: &Map) -> Result<(), Over> {
+        loop {
+            let iterations = self.iterations(frame)?;
+            let (next, running) = (iterations.next, iterations.running);
+            if next >= iterations.count() && running == 0 {
+                let previous = iterations.ended_by;
+                return self.join(frame, previous);
+            }
+            if next >= iterations.count() || running >= iterations.concurrency {
+                return Ok(());
+            }
+            let previous = self.pointer(frame)?;
+            let began = self.emit(frame, previous, Fact::IterationStarted { index: next })?;
+            let place = Place::Branch(Branch { parent: frame, index: next }, began);
+            self.ready.push_back(Entry { place, state: map.start });
+        }
+    }
+
+    /// An iteration is through.
+    pub(super) fn finish_iteration(&mut self, frame: FrameId, branch: Branch) -> Result<(), Over> {
+        let previous = self.pointer(frame)?;
+        self.emit(frame, previous, Fact::IterationSucceeded { index: branch.index })?;
+        match &self.state_of(branch.parent)?.body {
+            Body::Map(map) => self.go_on_mapping(branch.parent, map),
+            Body::Pass(_)
+            | Body::Task(_)
+            | Body::Choice(_)
+            | Body::Wait(_)
+            | Body::Succeed
+            | Body::Fail(_)
+            | Body::Parallel(_) => Err(Over),
+        }
+    }
+
+    /// What one iteration begins with, if not the item itself.
+    pub(super) fn item_input(
+        &self,
+        map: &Map,
+        branch: Branch,
+    ) -> Result<Option<Payload>, Interrupt> {
+        let Some(selector) = &map.selector else {
+            return Ok(None);
+        };
+        let iterations = self.iterations(branch.parent)?;
+        let at = usize::try_from(branch.index).map_err(|_| Over)?;
+        let item = Arc::clone(iterations.items.get(at).ok_or(Over)?);
+        let mut view = self.view(branch.parent)?;
+        let input = view.effective_input()?;
+        let mut context = std::mem::take(&mut view.context);
+        if let Value::Object(members) = &mut context {
+            let own = map_item(branch.index, &item);
+            members.insert("Map".into(), own);
+        }
+        let filled = view.fill_either("ItemSelector", selector, &input, &context)?;
+        let filled = Arc::new(filled);
+        self.limited(branch.parent, &filled)?;
+        Ok(Some(filled))
+    }
+
+    fn iterations(&self, frame: FrameId) -> Result<&Iterations, Over> {
+        match &self.frame(frame)?.visit.activity {
+            Activity::Iterations(iterations) => Ok(iterations),
+            Activity::Entered
+            | Activity::Task(_)
+            | Activity::Waiting { .. }
+            | Activity::BackingOff { .. }
+            | Activity::Branches(_)
+            | Activity::Answered
+            | Activity::Halted
+            | Activity::Left => Err(Over),
+        }
+    }
+}
+
+/// The array that a Map goes through.
+fn items(view: &View<'_>, map: &Map) -> Result<Payload, Failure> {
+    let input = view.effective_input()?;
+    let items = match &map.items {
+        Items::Input => input,
+        Items::Path(named) => match named.path.evaluate(&view.before(&input)) {
+            Ok(found) => Arc::new(found),
+            Err(failure) => return Err(view.explain(&failure)),
+        },
+        Items::Jsonata(template) => {
+            Arc::new(view.answer("Items", template, &view.before(&input))?)
+        }
+    };
+    if items.is_array() { Ok(items) } else { Err(no_array(view, map, &items)) }
+}
+
+fn no_array(view: &View<'_>, map: &Map, found: &Value) -> Failure {
+    let visit = &view.frame.visit;
+    match (&map.items, &view.state.flow) {
+        (Items::Input, Flow::JsonPath(_)) => {
+            Failure::runtime(visit, "Reference path \"$\" must point to array.")
+        }
+        (Items::Input, Flow::Jsonata(_)) => {
+            let cause = format!("Map state input must be an array but was: {found}");
+            Failure::evaluation(visit, None, &cause)
+        }
+        (Items::Path(named), _) => {
+            let cause = format!("Reference path \"{}\" must point to array.", named.text);
+            Failure::runtime(visit, &cause)
+        }
+        (Items::Jsonata(template), _) => view.wrong_type("Items", template.text(), "array", found),
+    }
+}

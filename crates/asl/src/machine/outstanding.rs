@@ -1,0 +1,78 @@
+//! Reads off an execution what the world still owes it.
+
+use crate::effect::{AwaitCallback, EffectKey, Effects, Invoke};
+use crate::execution::{Activity, Execution, Frame, Phase, Progress, Running, TaskRun};
+use crate::program::Program;
+use contracts::time::Timestamp;
+use std::sync::Arc;
+
+/// What the world still owes the execution. One pass over the sequences at work.
+///
+/// The same execution always owes the same, live or rebuilt. What is already in flight is the
+/// driver's to know.
+#[must_use]
+pub fn outstanding(_program: &Program, execution: &Execution) -> Effects {
+    match &execution.phase {
+        Phase::New => Effects::default(),
+        Phase::Ended(_, end) => Effects { announce: Some(end.clone()), ..Effects::default() },
+        Phase::Running(running) => owed(running),
+    }
+}
+
+fn owed(running: &Running) -> Effects {
+    let mut effects = Effects { wake_at: running.origin.deadline, ..Effects::default() };
+    for frame in &running.frames {
+        match &frame.visit.activity {
+            Activity::Waiting { until } | Activity::BackingOff { until } => {
+                wake(&mut effects, Some(*until));
+            }
+            Activity::Task(task) => call(&mut effects, running, frame, task),
+            Activity::Entered
+            | Activity::Branches(_)
+            | Activity::Iterations(_)
+            | Activity::Answered
+            | Activity::Halted
+            | Activity::Left => {}
+        }
+    }
+    effects
+}
+
+fn wake(effects: &mut Effects, at: Option<Timestamp>) {
+    effects.wake_at = match (effects.wake_at, at) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+}
+
+fn call(effects: &mut Effects, running: &Running, frame: &Frame, task: &TaskRun) {
+    let visit = &frame.visit;
+    let heartbeat_by = task.heartbeat.map(|heartbeat| heartbeat.due);
+    wake(effects, task.deadline);
+    wake(effects, heartbeat_by);
+    let token =
+        task.resource.hands_out_token().then(|| running.origin.token(visit.id, visit.attempt));
+    if let Some(token) = &token {
+        effects.callbacks.push(AwaitCallback {
+            visit: visit.id,
+            attempt: visit.attempt,
+            token: token.clone(),
+            deadline: task.deadline,
+            heartbeat_by,
+        });
+    }
+    if task.progress == Progress::Submitted {
+        return;
+    }
+    effects.tasks.push(Invoke {
+        visit: visit.id,
+        attempt: visit.attempt,
+        state: Arc::clone(&visit.name),
+        resource: task.resource.clone(),
+        arguments: Arc::clone(&task.arguments),
+        deadline: task.deadline,
+        heartbeat_by,
+        token,
+        key: EffectKey::new(Arc::clone(&running.origin.identity.id), visit.id),
+    });
+}

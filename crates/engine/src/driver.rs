@@ -1,0 +1,369 @@
+//! One execution's loop: input → decide → append → apply → perform what is outstanding.
+//!
+//! Starting, going on after a restart and being woken after a year of waiting are the same loop:
+//! what is to be done is read off the state, so there is nothing to recover.
+
+use crate::active::{Mail, Mailbox};
+use crate::engine::Shared;
+use crate::{arn, call, codec};
+use asl::{Effects, End, Execution, Input, Invoke, Misuse, Program, VisitId, What};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use ports::journal::{Append, ExecutionId, Head, Status};
+use ports::saga_engine::Refusal;
+use ports::task::{TaskError, TaskReply, TaskRequest, chain};
+use ports::{Error, Kind};
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tower_service::Service;
+
+/// How long a driver waits before it tries a failed append again.
+const APPEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How tasks are reached.
+pub(crate) trait Transport:
+    Service<TaskRequest, Response = TaskReply, Error = TaskError, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<T> Transport for T where
+    T: Service<TaskRequest, Response = TaskReply, Error = TaskError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// An execution in memory.
+pub(crate) struct Live {
+    pub(crate) program: Arc<Program>,
+    pub(crate) execution: Execution,
+    /// How many events its journal holds.
+    pub(crate) version: u64,
+}
+
+/// Why a driver stops before its execution ends.
+enum Stop {
+    /// The system stops; the next start goes on from the journal.
+    Shutdown,
+    /// The journal holds something else than memory does; it must be read again.
+    Reload,
+    /// The execution cannot be served.
+    Broken(Error),
+}
+
+/// Drives an execution for as long as it has something to do.
+///
+/// A bug is caught here, once: the execution is left alone, everything else goes on.
+pub(crate) async fn drive<T: Transport>(
+    shared: Arc<Shared<T>>,
+    id: ExecutionId,
+    mut mailbox: Mailbox,
+    live: Option<Live>,
+) {
+    let driven = AssertUnwindSafe(serve(&shared, &id, &mut mailbox, live)).catch_unwind().await;
+    let broken = match driven {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => chain(&error),
+        Err(_) => "a bug: its driver panicked".to_owned(),
+    };
+    tracing::error!(execution = %id, error = broken, "an execution cannot be served");
+    shared.quarantine(&id, &mut mailbox);
+}
+
+async fn serve<T: Transport>(
+    shared: &Arc<Shared<T>>,
+    id: &ExecutionId,
+    mailbox: &mut Mailbox,
+    mut live: Option<Live>,
+) -> Result<(), Error> {
+    loop {
+        let loaded = match live.take() {
+            Some(live) => Some(live),
+            None => load(shared, id).await?,
+        };
+        let Some(loaded) = loaded else {
+            refuse_all(id, mailbox);
+            if shared.active.leave(id, mailbox) {
+                return Ok(());
+            }
+            continue;
+        };
+        let mut driver = Driver::new(shared, id, loaded);
+        match driver.run(mailbox).await {
+            Ok(()) | Err(Stop::Shutdown) => return Ok(()),
+            Err(Stop::Reload) => {}
+            Err(Stop::Broken(error)) => return Err(error),
+        }
+    }
+}
+
+/// Rebuilds an execution by folding its journal.
+pub(crate) async fn load<T: Transport>(
+    shared: &Shared<T>,
+    id: &ExecutionId,
+) -> Result<Option<Live>, Error> {
+    let Some(head) = shared.ports.journal.head(id).await? else {
+        return Ok(None);
+    };
+    let program = shared.programs.by_hash(&head.definition).await?;
+    let events = codec::decode(id, &shared.ports.journal.read(id).await?)?;
+    let mut execution = Execution::default();
+    for event in &events {
+        asl::apply(&mut execution, event);
+    }
+    Ok(Some(Live { program, execution, version: events.len() as u64 }))
+}
+
+fn refuse_all(id: &ExecutionId, mailbox: &mut Mailbox) {
+    while let Ok(mail) = mailbox.try_recv() {
+        if let Mail::Told(_, reply) = mail {
+            drop(reply.send(Err(Refusal::ExecutionDoesNotExist(id.clone()))));
+        }
+    }
+}
+
+/// Decides on an input and makes the decision durable; `live` changes only when it is.
+///
+/// # Errors
+/// What the journal says.
+async fn step<T: Transport>(
+    shared: &Shared<T>,
+    id: &ExecutionId,
+    live: &mut Live,
+    what: What,
+) -> Result<Result<(), Misuse>, Error> {
+    let input = Input { at: shared.ports.clock.now(), seed: shared.ports.ids.seed(), what };
+    let events = match asl::decide(&live.program, &live.execution, &input) {
+        Ok(events) if events.is_empty() => return Ok(Ok(())),
+        Ok(events) => events,
+        Err(misuse) => return Ok(Err(misuse)),
+    };
+    let mut next = live.execution.clone();
+    for event in &events {
+        asl::apply(&mut next, event);
+    }
+    let version = live.version + events.len() as u64;
+    let head = head(id, &live.program, &next, version, input.at);
+    let append = Append { head, expected: live.version, events: codec::encode(&events) };
+    append_until_known(shared, append).await?;
+    live.execution = next;
+    live.version = version;
+    Ok(Ok(()))
+}
+
+/// Appends, and tries again while the journal does not answer: nothing runs unrecorded.
+async fn append_until_known<T: Transport>(shared: &Shared<T>, append: Append) -> Result<(), Error> {
+    loop {
+        match shared.ports.journal.append(append.clone()).await {
+            Err(error) if error.kind().is_retryable() && error.kind() != Kind::Conflict => {
+                if shared.stopping.is_cancelled() {
+                    return Err(error);
+                }
+                shared.ports.clock.sleep(error.wait().unwrap_or(APPEND_AGAIN_AFTER)).await;
+            }
+            known => return known,
+        }
+    }
+}
+
+/// Starts an execution; returns it once its first events are durable.
+pub(crate) async fn begin<T: Transport>(
+    shared: &Shared<T>,
+    id: &ExecutionId,
+    program: Arc<Program>,
+    input: serde_json::Value,
+) -> Result<Live, Refusal> {
+    let start = asl::Start {
+        input: Arc::new(input),
+        identity: asl::Identity {
+            id: arn::execution_arn(id).into(),
+            name: id.name.as_str().into(),
+            machine_id: arn::machine_arn(&id.machine).into(),
+            machine_name: id.machine.as_str().into(),
+            role: "".into(),
+        },
+    };
+    let mut live = Live { program, execution: Execution::default(), version: 0 };
+    step(shared, id, &mut live, What::Start(start)).await?.map_err(|m| refusal(id, m))?;
+    Ok(live)
+}
+
+/// What the journal's index knows of an execution.
+fn head(
+    id: &ExecutionId,
+    program: &Program,
+    execution: &Execution,
+    version: u64,
+    at: contracts::Timestamp,
+) -> Head {
+    let owed = asl::outstanding(program, execution);
+    let owes_calls = !owed.tasks.is_empty();
+    Head {
+        id: id.clone(),
+        definition: program.hash().to_owned(),
+        status: status(owed.announce.as_ref()),
+        version,
+        started_at: execution.started_at().unwrap_or(at),
+        stopped_at: owed.announce.is_some().then_some(at),
+        // While calls are out the driver itself keeps the time.
+        wake_at: if owes_calls { None } else { owed.wake_at },
+        owes_calls,
+    }
+}
+
+pub(crate) const fn status(end: Option<&End>) -> Status {
+    match end {
+        None => Status::Running,
+        Some(End::Succeeded { .. }) => Status::Succeeded,
+        Some(End::Failed(_)) => Status::Failed,
+        Some(End::TimedOut(_)) => Status::TimedOut,
+        Some(End::Aborted(_)) => Status::Aborted,
+    }
+}
+
+/// One execution at work.
+struct Driver<'a, T> {
+    shared: &'a Arc<Shared<T>>,
+    id: &'a ExecutionId,
+    live: Live,
+    calls: FuturesUnordered<BoxFuture<'static, (Invoke, Result<TaskReply, TaskError>)>>,
+    in_flight: Vec<(VisitId, u32)>,
+}
+
+impl<'a, T: Transport> Driver<'a, T> {
+    fn new(shared: &'a Arc<Shared<T>>, id: &'a ExecutionId, live: Live) -> Self {
+        Self { shared, id, live, calls: FuturesUnordered::new(), in_flight: Vec::new() }
+    }
+
+    async fn run(&mut self, mailbox: &mut Mailbox) -> Result<(), Stop> {
+        loop {
+            let owed = asl::outstanding(&self.live.program, &self.live.execution);
+            if let Some(end) = &owed.announce {
+                self.shared.waiters.announce(self.id, end);
+            } else if !self.shared.stopping.is_cancelled() {
+                self.perform(&owed);
+            }
+            if self.calls.is_empty() || owed.announce.is_some() {
+                if self.shared.stopping.is_cancelled() {
+                    return Err(Stop::Shutdown);
+                }
+                if self.shared.active.leave(self.id, mailbox) {
+                    self.wait_without_memory(&owed);
+                    return Ok(());
+                }
+            }
+            self.next_input(mailbox, &owed).await?;
+        }
+    }
+
+    /// Leaves the waiting to the timers: a waiting execution takes no task and no memory.
+    fn wait_without_memory(&self, owed: &Effects) {
+        if let Some(at) = owed.wake_at.filter(|_| owed.announce.is_none()) {
+            self.shared.timers.add(at, self.id.clone());
+        }
+    }
+
+    /// Makes the calls that are owed and not in flight.
+    fn perform(&mut self, owed: &Effects) {
+        for invoke in &owed.tasks {
+            let call = (invoke.visit, invoke.attempt);
+            if !self.in_flight.contains(&call) {
+                self.in_flight.push(call);
+                self.calls.push(invoke_once(self.shared.transport.clone(), invoke.clone()));
+            }
+        }
+    }
+
+    /// Waits for whatever happens next, and takes it in.
+    async fn next_input(&mut self, mailbox: &mut Mailbox, owed: &Effects) -> Result<(), Stop> {
+        let alarm = async {
+            match owed.wake_at {
+                Some(at) => self.shared.ports.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some((invoke, answer)) = self.calls.next() => {
+                let call = (invoke.visit, invoke.attempt);
+                self.in_flight.retain(|other| *other != call);
+                self.take(call::answered(&invoke, answer), None).await
+            }
+            mail = mailbox.recv() => match mail {
+                Some(Mail::Told(what, reply)) => self.take(what, Some(reply)).await,
+                Some(Mail::Timer) => self.take(What::TimerFired, None).await,
+                Some(Mail::Wake) | None => Ok(()),
+            },
+            () = alarm => self.take(What::TimerFired, None).await,
+            () = self.shared.stopping.cancelled(), if self.calls.is_empty() => Err(Stop::Shutdown),
+        }
+    }
+
+    async fn take(
+        &mut self,
+        what: What,
+        reply: Option<oneshot::Sender<Result<(), Refusal>>>,
+    ) -> Result<(), Stop> {
+        let taken = step(self.shared, self.id, &mut self.live, what).await;
+        let (answer, outcome) = match taken {
+            Ok(Ok(())) => (Ok(()), Ok(())),
+            // A late or repeated answer: its question is settled.
+            Ok(Err(misuse)) => (Err(refusal(self.id, misuse)), Ok(())),
+            Err(error) if error.kind() == Kind::Conflict => {
+                let again = Error::new(Kind::Conflict, "take an answer").because(error);
+                (Err(Refusal::World(again)), Err(Stop::Reload))
+            }
+            Err(error) if self.shared.stopping.is_cancelled() => {
+                (Err(Refusal::World(error)), Err(Stop::Shutdown))
+            }
+            Err(error) => {
+                let told = Error::new(error.kind(), "take an answer");
+                (Err(Refusal::World(told)), Err(Stop::Broken(error)))
+            }
+        };
+        if let Some(reply) = reply {
+            // Who has stopped waiting is not told.
+            drop(reply.send(answer));
+        }
+        outcome
+    }
+}
+
+/// Makes one call; a call that makes no sense is answered without being made.
+fn invoke_once<T: Transport>(
+    mut transport: T,
+    invoke: Invoke,
+) -> BoxFuture<'static, (Invoke, Result<TaskReply, TaskError>)> {
+    Box::pin(async move {
+        let answer = match call::request(&invoke) {
+            Err(error) => Err(error),
+            Ok(request) => match poll_fn(|cx| transport.poll_ready(cx)).await {
+                Ok(()) => transport.call(request).await,
+                Err(error) => Err(error),
+            },
+        };
+        (invoke, answer)
+    })
+}
+
+fn refusal(id: &ExecutionId, misuse: Misuse) -> Refusal {
+    match misuse {
+        Misuse::Ended | Misuse::TaskNotActive => Refusal::TaskTimedOut,
+        Misuse::TokenNotActive | Misuse::WrongPattern => Refusal::InvalidToken,
+        Misuse::InputTooLarge => {
+            Refusal::InvalidExecutionInput { bytes_max: asl::limits::PAYLOAD_BYTES_MAX }
+        }
+        Misuse::AlreadyStarted => Refusal::ExecutionAlreadyExists(id.clone()),
+        Misuse::NotStarted | Misuse::OtherProgram => Refusal::ExecutionDoesNotExist(id.clone()),
+    }
+}

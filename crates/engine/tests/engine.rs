@@ -1,0 +1,195 @@
+//! The engine over the embedded journal: its rules, its restarts, its clock.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
+
+mod world;
+
+use asl::End;
+use engine::{Unpublishable, execution_arn};
+use ports::SagaEngine;
+use ports::journal::Status;
+use ports::saga_engine::{Callback, Refusal};
+use serde_json::json;
+use std::time::Duration;
+use world::{World, id, start};
+
+/// One task, then its result is the output.
+const ONE_TASK: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "Ask", "States": {"Ask": {
+    "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+    "Arguments": {"FunctionName": "echo", "Payload": {"task": "echo", "input": "{% $states.input %}"}},
+    "Output": "{% $states.result.Payload %}", "End": true}}}"#;
+
+/// Waits an hour, then ends.
+const WAITS: &str = r#"{"StartAt": "Sleep", "States": {
+    "Sleep": {"Type": "Wait", "Seconds": 3600, "Next": "Done"}, "Done": {"Type": "Succeed"}}}"#;
+
+/// Hands out a token and ends with what comes back.
+const CALLS_BACK: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "Ask", "States": {"Ask": {
+    "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+    "Arguments": {"FunctionName": "echo",
+        "Payload": {"task": "keep", "input": {"token": "{% $states.context.Task.Token %}"}}},
+    "Output": "{% $states.result %}", "End": true}}}"#;
+
+fn succeeded(output: serde_json::Value) -> End {
+    End::Succeeded { output: output.into() }
+}
+
+#[tokio::test]
+async fn a_task_is_called_and_its_answer_is_the_output() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", ONE_TASK).await.unwrap();
+    let end = engine.run_to_end(start("one", json!({"a": 1}))).await.unwrap();
+    assert_eq!(end, succeeded(json!({"a": 1})));
+    let described = engine.describe(&id("one")).await.unwrap();
+    assert_eq!(described.status, Status::Succeeded);
+    assert_eq!(described.output, Some(json!({"a": 1})));
+    let history = engine.history(&id("one")).await.unwrap();
+    let kinds: Vec<_> = history.iter().map(|event| event.kind.as_str()).collect();
+    let expected = [
+        "ExecutionStarted",
+        "TaskStateEntered",
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskSucceeded",
+        "TaskStateExited",
+        "ExecutionSucceeded",
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(engine.ended(&id("one")).await.unwrap(), end);
+}
+
+#[tokio::test]
+async fn starting_follows_the_four_cases_of_start_execution() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", WAITS).await.unwrap();
+    engine.start(start("one", json!({"a": 1}))).await.unwrap();
+    // Running, the same input: the same execution. Running, another input: refused.
+    engine.start(start("one", json!({"a": 1}))).await.unwrap();
+    let other = engine.start(start("one", json!({"a": 2}))).await;
+    assert!(matches!(other, Err(Refusal::ExecutionAlreadyExists(_))), "{other:?}");
+    // Closed: refused, whatever the input.
+    engine.publish("m", ONE_TASK).await.unwrap();
+    engine.run_to_end(start("two", json!({"a": 1}))).await.unwrap();
+    for input in [json!({"a": 1}), json!({"a": 2})] {
+        let closed = engine.start(start("two", input)).await;
+        assert!(matches!(closed, Err(Refusal::ExecutionAlreadyExists(_))), "{closed:?}");
+    }
+    assert_eq!(engine.list("m", 10, None).await.unwrap().items.len(), 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_refused_by_name() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", ONE_TASK).await.unwrap();
+    let bad_name = engine.start(start("a b", json!({}))).await;
+    assert!(matches!(bad_name, Err(Refusal::InvalidName { .. })), "{bad_name:?}");
+    let large = json!("x".repeat(262_144));
+    let too_large = engine.start(start("large", large)).await;
+    assert!(matches!(too_large, Err(Refusal::InvalidExecutionInput { .. })), "{too_large:?}");
+    let mut unknown = start("one", json!({}));
+    unknown.id.machine = "nothing".to_owned();
+    let unknown = engine.start(unknown).await;
+    assert!(matches!(unknown, Err(Refusal::StateMachineDoesNotExist(_))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_definition_that_cannot_run_here_is_refused_with_every_reason() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    let broken =
+        engine.publish("m", r#"{"StartAt": "A", "States": {"B": {"Type": "Pass"}}}"#).await;
+    match broken {
+        Err(Unpublishable::Problems { problems, .. }) => assert!(problems.len() >= 2),
+        other => panic!("{other:?}"),
+    }
+    let sends = ONE_TASK.replace("lambda:invoke", "sqs:sendMessage");
+    let unreachable = engine.publish("m", &sends).await.unwrap_err().to_string();
+    assert!(unreachable.contains("sqs:sendMessage"), "{unreachable}");
+}
+
+#[tokio::test]
+async fn a_running_execution_keeps_the_definition_it_started_with() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", WAITS).await.unwrap();
+    engine.start(start("one", json!({"a": 1}))).await.unwrap();
+    let before = engine.describe(&id("one")).await.unwrap().definition;
+    engine.publish("m", ONE_TASK).await.unwrap();
+    assert_eq!(engine.describe(&id("one")).await.unwrap().definition, before);
+    engine.run_to_end(start("two", json!({"a": 1}))).await.unwrap();
+    assert_ne!(engine.describe(&id("two")).await.unwrap().definition, before);
+}
+
+#[tokio::test]
+async fn a_wait_ends_once_its_time_has_come_and_not_before() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", WAITS).await.unwrap();
+    let ended = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.run_to_end(start("one", json!({}))).await }
+    });
+    world.until_running(&engine, "one").await;
+    world.clock.advance(Duration::from_secs(3_599));
+    tokio::task::yield_now().await;
+    assert_eq!(engine.describe(&id("one")).await.unwrap().status, Status::Running);
+    world.clock.advance(Duration::from_secs(1));
+    assert!(matches!(ended.await.unwrap(), Ok(End::Succeeded { .. })));
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_where_it_was_after_a_restart() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", WAITS).await.unwrap();
+    engine.start(start("one", json!({}))).await.unwrap();
+    world.close(engine).await;
+    world.clock.advance(Duration::from_secs(3_600));
+    let engine = world.open().await;
+    assert!(matches!(engine.ended(&id("one")).await, Ok(End::Succeeded { .. })));
+    let waited = engine.history(&id("one")).await.unwrap();
+    let exits = waited.iter().filter(|event| event.kind == "WaitStateExited");
+    assert_eq!(exits.count(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_was_never_answered_is_made_again_after_a_restart_under_the_same_key() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", ONE_TASK).await.unwrap();
+    world.steps.hold();
+    engine.start(start("one", json!({"a": 1}))).await.unwrap();
+    world.steps.called(1).await;
+    world.close(engine).await;
+    world.steps.release();
+    let engine = world.open().await;
+    assert_eq!(engine.ended(&id("one")).await.unwrap(), succeeded(json!({"a": 1})));
+    let keys = world.steps.keys();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0], keys[1]);
+    assert!(keys[0].starts_with(&execution_arn(&id("one"))), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_token_is_answered_once_and_also_after_a_restart() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", CALLS_BACK).await.unwrap();
+    engine.start(start("one", json!({}))).await.unwrap();
+    world.steps.called(1).await;
+    let token = world.steps.kept()["token"].as_str().unwrap().to_owned();
+    world.close(engine).await;
+    let engine = world.open().await;
+    engine.answer(&token, Callback::Success(json!({"approved": true}))).await.unwrap();
+    let end = engine.ended(&id("one")).await.unwrap();
+    assert_eq!(end, succeeded(json!({"approved": true})));
+    let again = engine.answer(&token, Callback::Success(json!({}))).await;
+    assert!(matches!(again, Err(Refusal::TaskTimedOut)), "{again:?}");
+    for invented in ["", "x", &token.replace("one", "two")] {
+        let refused = engine.answer(invented, Callback::Heartbeat).await;
+        assert!(matches!(refused, Err(Refusal::InvalidToken)), "{invented}: {refused:?}");
+    }
+}

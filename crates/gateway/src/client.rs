@@ -1,0 +1,368 @@
+//! The gateway port over HTTP: what an answer, or none, says about the money.
+//!
+//! Owns: [`HttpGateway`], its connections, and the reading of statuses.
+//! Does not own: retries and breakers (they stand before the port), the shapes (that is `wire`).
+//!
+//! The one question behind every line: may the operation have happened? Only an answer that fits
+//! the request word for word says yes or no; what never reached the gateway says no; all the rest
+//! is unknown.
+
+use crate::wire::{
+    AuthorizationRequest, KEY_HEADER, LEDGER_PATH, LedgerQuery, MovementRequest, OperationKind,
+    Receipt, ReferenceLedger, Refusal, Sums, is_key,
+};
+use async_trait::async_trait;
+use contracts::Problem;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use ports::gateway::{Books, Operation, Outcome};
+use ports::{Error, Kind, PaymentGateway, Result};
+use reqwest::{Client, RequestBuilder, Response, Url};
+use serde::Serialize;
+use std::time::Duration;
+
+/// How long a call may take if nobody says.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long connecting may take: a gateway that cannot be reached is told early from a slow one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long an idle connection is kept; less than the servers' usual minute.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many idle connections are kept at most.
+const IDLE_CONNECTIONS_MAX: usize = 64;
+
+/// The longest answer that is read: a hundred times a receipt.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest wait a gateway can ask of us; a lying one must not stop us for a day.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// Where the gateway is and how long it may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// The address: `http://127.0.0.1:8090`.
+    pub base_url: String,
+    /// How long a call may take until its outcome is unknown.
+    pub timeout: Duration,
+}
+
+impl GatewayConfig {
+    /// Points at a gateway, with three seconds for a call.
+    #[must_use]
+    pub fn at(base_url: impl Into<String>) -> Self {
+        Self { base_url: base_url.into(), timeout: TIMEOUT }
+    }
+}
+
+/// A payment gateway that is reached over HTTP; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct HttpGateway {
+    client: Client,
+    authorizations: Url,
+    captures: Url,
+    voids: Url,
+    refunds: Url,
+    ledger: Url,
+}
+
+impl HttpGateway {
+    /// Makes a client; nothing is connected before the first call.
+    ///
+    /// # Errors
+    /// `Invalid` when the address is not an `http` URL.
+    pub fn new(config: &GatewayConfig) -> Result<Self> {
+        let doing = || {
+            let address = &config.base_url;
+            Error::new(Kind::Invalid, format!("use the gateway at `{address}`"))
+        };
+        let base = Url::parse(&config.base_url).map_err(|error| doing().because(error))?;
+        if base.scheme() != "http" {
+            return Err(doing().because("the address must start with http://"));
+        }
+        let client = Client::builder()
+            .timeout(config.timeout)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .tcp_nodelay(true)
+            // A redirect or a proxy would show the card token to somebody else.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            // Tries are counted before the port, and nowhere else.
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|error| doing().because(error))?;
+        let endpoint = |path: &str| {
+            let mut url = base.clone();
+            url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+            url
+        };
+        Ok(Self {
+            client,
+            authorizations: endpoint(OperationKind::Authorization.path()),
+            captures: endpoint(OperationKind::Capture.path()),
+            voids: endpoint(OperationKind::Void.path()),
+            refunds: endpoint(OperationKind::Refund.path()),
+            ledger: endpoint(LEDGER_PATH),
+        })
+    }
+
+    async fn movement(&self, kind: OperationKind, operation: &Operation) -> Result<Outcome> {
+        let body =
+            MovementRequest { reference: operation.reference.clone(), amount: operation.amount };
+        self.post(kind, operation, &body).await
+    }
+
+    async fn post(
+        &self,
+        kind: OperationKind,
+        operation: &Operation,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Outcome> {
+        if !is_key(&operation.key) {
+            return Err(failure(kind, Kind::Invalid).because("the key is not visible ASCII"));
+        }
+        let url = match kind {
+            OperationKind::Authorization => &self.authorizations,
+            OperationKind::Capture => &self.captures,
+            OperationKind::Void => &self.voids,
+            OperationKind::Refund => &self.refunds,
+        };
+        let body = serde_json::to_vec(body)
+            .map_err(|error| failure(kind, Kind::Invalid).because(error))?;
+        let request = self
+            .client
+            .post(url.clone())
+            .header(KEY_HEADER, &operation.key)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        match exchange(request).await {
+            Ok(answer) => judge(kind, operation, &answer),
+            Err(Lost::NeverSent(error)) => Err(failure(kind, Kind::Unavailable).because(error)),
+            Err(Lost::Timeout(error) | Lost::Cut(error)) => Ok(unknown(describe(&*error))),
+        }
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for HttpGateway {
+    async fn authorize(&self, operation: &Operation, card_token: &str) -> Result<Outcome> {
+        let body = AuthorizationRequest {
+            reference: operation.reference.clone(),
+            amount: operation.amount,
+            card_token: card_token.to_owned(),
+        };
+        self.post(OperationKind::Authorization, operation, &body).await
+    }
+
+    async fn capture(&self, operation: &Operation) -> Result<Outcome> {
+        self.movement(OperationKind::Capture, operation).await
+    }
+
+    async fn void(&self, operation: &Operation) -> Result<Outcome> {
+        self.movement(OperationKind::Void, operation).await
+    }
+
+    async fn refund(&self, operation: &Operation) -> Result<Outcome> {
+        self.movement(OperationKind::Refund, operation).await
+    }
+
+    async fn find(&self, reference: &str) -> Result<Books> {
+        let failed = |kind| Error::new(kind, "read the gateway's books");
+        let query = LedgerQuery {
+            reference: Some(reference.to_owned()),
+            // The sums are wanted, not the operations; a page has at least one.
+            limit: Some(1),
+            cursor: None,
+        };
+        let request = self.client.get(self.ledger.clone()).query(&query);
+        let answer = exchange(request).await.map_err(|lost| match lost {
+            Lost::Timeout(error) => failed(Kind::Timeout).because(error),
+            Lost::NeverSent(error) | Lost::Cut(error) => failed(Kind::Unavailable).because(error),
+        })?;
+        if answer.status != StatusCode::OK {
+            let kind = refusal_kind(answer.status).unwrap_or(Kind::Unavailable);
+            return Err(answer.explain(failed(kind)));
+        }
+        let ledger: ReferenceLedger = serde_json::from_slice(&answer.body)
+            .map_err(|error| failed(Kind::Corrupt).because(error))?;
+        if ledger.reference != reference || !are_possible(&ledger.sums) {
+            return Err(failed(Kind::Corrupt).because("the books are not those of the reference"));
+        }
+        Ok(ledger.sums.into())
+    }
+}
+
+/// What came back, whole.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why nothing came back.
+enum Lost {
+    /// There was no connection: it certainly did not happen.
+    NeverSent(Cause),
+    /// It took too long.
+    Timeout(Cause),
+    /// The connection broke, or the answer was not one.
+    Cut(Cause),
+}
+
+impl Lost {
+    fn from(error: reqwest::Error) -> Self {
+        // The address is known, and its query may name a customer's reference.
+        let error = error.without_url();
+        if error.is_connect() || error.is_builder() {
+            Self::NeverSent(error.into())
+        } else if error.is_timeout() {
+            Self::Timeout(error.into())
+        } else {
+            Self::Cut(error.into())
+        }
+    }
+}
+
+async fn exchange(request: RequestBuilder) -> Result<Answer, Lost> {
+    let mut response = request.send().await.map_err(Lost::from)?;
+    let body = read(&mut response).await?;
+    Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+}
+
+async fn read(response: &mut Response) -> Result<Vec<u8>, Lost> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Lost::from)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Lost::Cut("the answer is too long".into()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+impl Answer {
+    /// When the gateway wants to be asked again, if it says so in seconds.
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        let seconds = text.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+    }
+
+    /// Adds what the answer says of itself to an error.
+    fn explain(&self, error: Error) -> Error {
+        let error = match self.retry_after() {
+            Some(wait) => error.retry_after(wait),
+            None => error,
+        };
+        let status = self.status;
+        match serde_json::from_slice::<Problem>(&self.body) {
+            Ok(problem) => error.because(problem_text(&problem)),
+            Err(_) => error.because(format!("the gateway answers {status}")),
+        }
+    }
+}
+
+fn problem_text(problem: &Problem) -> String {
+    let mut text = format!("{}: {}", problem.code, problem.title);
+    if let Some(detail) = &problem.detail {
+        text.push_str("; ");
+        text.push_str(detail);
+    }
+    for error in &problem.errors {
+        text.push_str("; ");
+        text.push_str(&error.pointer);
+        text.push(' ');
+        text.push_str(&error.detail);
+    }
+    text
+}
+
+fn failure(operation: OperationKind, kind: Kind) -> Error {
+    let name = operation.name();
+    Error::new(kind, format!("get an answer to the {name} from the gateway"))
+}
+
+fn unknown(why: impl Into<String>) -> Outcome {
+    Outcome::Unknown { why: why.into() }
+}
+
+/// The whole chain of causes in one line.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// The kind of an answer that says for certain that nothing happened.
+fn refusal_kind(status: StatusCode) -> Option<Kind> {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some(Kind::Throttled),
+        StatusCode::SERVICE_UNAVAILABLE => Some(Kind::Unavailable),
+        status if status.is_client_error() => Some(Kind::Invalid),
+        _ => None,
+    }
+}
+
+fn judge(kind: OperationKind, operation: &Operation, answer: &Answer) -> Result<Outcome> {
+    match answer.status {
+        StatusCode::OK | StatusCode::CREATED => Ok(done(kind, operation, &answer.body)),
+        StatusCode::PAYMENT_REQUIRED => Ok(declined(kind, operation, &answer.body)),
+        status => match refusal_kind(status) {
+            Some(refused) => Err(answer.explain(failure(kind, refused))),
+            None => Ok(unknown(format!("the gateway answers {status}"))),
+        },
+    }
+}
+
+fn done(kind: OperationKind, operation: &Operation, body: &[u8]) -> Outcome {
+    let Ok(receipt) = serde_json::from_slice::<Receipt>(body) else {
+        return unknown("the receipt cannot be read");
+    };
+    let amount = operation.amount;
+    // A void may find less than it asked for, or nothing.
+    let moved = match kind {
+        OperationKind::Void => (0..=amount.amount_minor).contains(&receipt.moved_minor),
+        OperationKind::Authorization | OperationKind::Capture | OperationKind::Refund => {
+            receipt.moved_minor == amount.amount_minor
+        }
+    };
+    let fits = receipt.kind == kind && receipt.reference == operation.reference;
+    if fits && receipt.amount == amount && moved {
+        Outcome::Done
+    } else {
+        unknown("the receipt is not for what was asked")
+    }
+}
+
+fn declined(kind: OperationKind, operation: &Operation, body: &[u8]) -> Outcome {
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(body) else {
+        return unknown("the refusal cannot be read");
+    };
+    let fits = refusal.kind == kind && refusal.reference == operation.reference;
+    if fits && refusal.amount == operation.amount {
+        let reason = refusal.problem.code;
+        Outcome::Declined { reason }
+    } else {
+        unknown("the refusal is not for what was asked")
+    }
+}
+
+/// Whether sums can be those of one reference.
+fn are_possible(sums: &Sums) -> bool {
+    let taken = i128::from(sums.captured_minor) + i128::from(sums.voided_minor);
+    sums.captured_minor >= 0
+        && sums.voided_minor >= 0
+        && sums.refunded_minor >= 0
+        && taken <= i128::from(sums.authorized_minor)
+        && sums.refunded_minor <= sums.captured_minor
+}

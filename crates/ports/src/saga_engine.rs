@@ -1,0 +1,149 @@
+//! The engine that runs sagas: embedded, or Step Functions. Its rules are Step Functions'.
+
+use crate::error::Error;
+use crate::journal::{ExecutionId, Status};
+use crate::store::{Cursor, Page};
+use async_trait::async_trait;
+use contracts::Timestamp;
+use serde_json::Value;
+
+/// Why an engine said no, by the names of Step Functions' API.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Same name, and it is closed or has another input.
+    #[error("an execution named `{0}` exists already")]
+    ExecutionAlreadyExists(ExecutionId),
+    /// No such execution.
+    #[error("there is no execution `{0}`")]
+    ExecutionDoesNotExist(ExecutionId),
+    /// No such state machine.
+    #[error("there is no state machine `{0}`")]
+    StateMachineDoesNotExist(String),
+    /// The name has a character it may not have, or a wrong length.
+    #[error("`{name}` cannot name an execution: {why}")]
+    InvalidName {
+        /// The name.
+        name: String,
+        /// What is wrong and what would be right.
+        why: &'static str,
+    },
+    /// The input is too long.
+    #[error("the input is larger than {bytes_max} bytes")]
+    InvalidExecutionInput {
+        /// How many bytes it may have.
+        bytes_max: usize,
+    },
+    /// The token was never given out, or its task has ended.
+    #[error("the task token is not one that waits for an answer")]
+    InvalidToken,
+    /// The token's task is over.
+    #[error("the task has timed out or ended")]
+    TaskTimedOut,
+    /// The world failed.
+    #[error("the engine could not do it")]
+    World(#[from] Error),
+}
+
+/// What is known of an execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// The hash of its definition.
+    pub definition: String,
+    /// How it stands.
+    pub status: Status,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended, if it has.
+    pub stopped_at: Option<Timestamp>,
+    /// What it started with.
+    pub input: Value,
+    /// What it ended with, if it succeeded.
+    pub output: Option<Value>,
+    /// The error it ended with, if it did.
+    pub error: Option<String>,
+    /// What is said about the error.
+    pub cause: Option<String>,
+}
+
+/// One event of a history, as Step Functions renders it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryEvent {
+    /// Its number, from one.
+    pub id: u64,
+    /// The number of the event that led to it; zero for the first.
+    pub previous_id: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What: `TaskStateEntered`.
+    pub kind: String,
+    /// The content of its `…EventDetails`.
+    pub details: Value,
+}
+
+/// The answer to a task that waits for a token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Callback {
+    /// It is done.
+    Success(Value),
+    /// It failed.
+    Failure {
+        /// The error's name.
+        error: String,
+        /// What is said about it.
+        cause: String,
+    },
+    /// It is still being worked on.
+    Heartbeat,
+}
+
+/// What an execution is to start with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// What it works on.
+    pub input: Value,
+}
+
+/// Runs sagas.
+#[async_trait]
+pub trait SagaEngine: Send + Sync {
+    /// Starts an execution; durable when `Ok`.
+    ///
+    /// Starting a running execution again with the same input is starting it once.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    async fn start(&self, start: Start) -> Result<(), Refusal>;
+
+    /// Describes an execution.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    async fn describe(&self, id: &ExecutionId) -> Result<Description, Refusal>;
+
+    /// Lists executions of a machine, the newest first.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    async fn list(
+        &self,
+        machine: &str,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<crate::journal::Head>, Refusal>;
+
+    /// Reads an execution's history from the beginning.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    async fn history(&self, id: &ExecutionId) -> Result<Vec<HistoryEvent>, Refusal>;
+
+    /// Answers a task that waits for a token; an answer to an ended task is refused.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    async fn answer(&self, token: &str, callback: Callback) -> Result<(), Refusal>;
+}

@@ -1,0 +1,93 @@
+//! What the layer itself answers: problems, and the headers it adds to the handler's answers.
+
+use super::prefer::PREFERENCE_APPLIED;
+use bytes::Bytes;
+use contracts::{Problem, problem};
+use http::header::{CONTENT_TYPE, LINK, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use std::time::Duration;
+
+pub(super) const KEY_MISSING: &str = "idempotency_key_missing";
+pub(super) const KEY_INVALID: &str = "idempotency_key_invalid";
+const KEY_IN_USE: &str = "idempotency_key_in_use";
+const BODY_TOO_LARGE: &str = "body_too_large";
+const BODY_UNREADABLE: &str = "body_unreadable";
+const TOO_BUSY: &str = "too_busy";
+
+/// The header of an answer that was given before.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// When a refused copy should come again: most requests have ended by then.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Marks an answer as one that was given before; a handler puts it into its answer's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed;
+
+/// A problem about the key, with a link to where keys are explained.
+pub(super) fn about_the_key<B: From<Bytes>>(problem: &Problem) -> Response<B> {
+    let mut response = of(problem);
+    let link = format!("<{}>; rel=\"describedby\"", problem.kind);
+    if let Ok(link) = HeaderValue::try_from(link) {
+        response.headers_mut().insert(LINK, link);
+    }
+    response
+}
+
+/// A copy of the request is running.
+pub(super) fn in_use<B: From<Bytes>>() -> Response<B> {
+    let problem = Problem::new(409, KEY_IN_USE, "A request with this Idempotency-Key is running")
+        .detail(
+            "send it again later, or send `Prefer: wait=10` to wait for the first one's answer",
+        );
+    later(&problem)
+}
+
+/// Too many keyed requests are running.
+pub(super) fn too_busy<B: From<Bytes>>() -> Response<B> {
+    later(&Problem::new(503, TOO_BUSY, "Too many requests are running"))
+}
+
+/// The body has too many bytes.
+pub(super) fn too_large<B: From<Bytes>>(bytes_max: usize) -> Response<B> {
+    let problem = Problem::new(413, BODY_TOO_LARGE, "The body is too large");
+    of(&problem.detail(format!("a body has at most {bytes_max} bytes")))
+}
+
+/// The body did not arrive.
+pub(super) fn unreadable<B: From<Bytes>>() -> Response<B> {
+    let problem = Problem::new(400, BODY_UNREADABLE, "The body did not arrive");
+    of(&problem)
+}
+
+/// Says on the handler's answer whether it was given before.
+pub(super) fn mark_replayed<B>(response: &mut Response<B>) {
+    if response.extensions().get::<Replayed>().is_some() {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, yes);
+    }
+}
+
+/// Says on an answer that the client's wish to wait was kept.
+pub(super) fn mark_waited<B>(response: &mut Response<B>, wait: Duration) {
+    if let Ok(applied) = HeaderValue::try_from(format!("wait={}", wait.as_secs())) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+}
+
+fn later<B: From<Bytes>>(problem: &Problem) -> Response<B> {
+    let mut response = of(problem);
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    response
+}
+
+fn of<B: From<Bytes>>(problem: &Problem) -> Response<B> {
+    let body = serde_json::to_vec(problem).expect("a problem is plain data");
+    let mut response = Response::new(B::from(Bytes::from(body)));
+    *response.status_mut() =
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let media_type = HeaderValue::from_static(problem::MEDIA_TYPE);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}

@@ -1,0 +1,22 @@
+//! Tower layers for the task seam and the HTTP edge: idempotency, breaker, deadline, parking.
+//!
+//! Owns: when a call is made, given up, waited for or made again, and that a request with a key
+//! runs only once at a time. Judgements are pure (`breaker/state.rs`, `backoff.rs`,
+//! `idempotency/key.rs`); the services around them are thin.
+//! Does not own: what a call does, and the records that make it take effect once
+//! ([`ports::aggregate`]).
+
+pub mod backoff;
+pub mod breaker;
+pub mod deadline;
+#[cfg(test)]
+mod hand_clock;
+pub mod idempotency;
+pub mod park;
+#[cfg(test)]
+mod scripted;
+mod seam;
+mod tasks;
+
+pub use seam::{Config, Seam, seam};
+pub use tasks::InProcess;

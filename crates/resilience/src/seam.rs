@@ -1,0 +1,178 @@
+//! The task seam: all resilience of a call, around any transport, in one order.
+//!
+//! ```text
+//! engine ──▶ park ──▶ deadline ──▶ breaker ──▶ transport ──▶ service
+//! ```
+//!
+//! A breaker that is open rejects; the layer before it drops the call when its time is up; the
+//! outermost waits for the breaker and calls again while there is time.
+
+use crate::breaker::{self, BreakerLayer, Breakers, Guarded};
+use crate::deadline::{Deadline, DeadlineLayer};
+use crate::park::{self, Park, ParkLayer};
+use crate::tasks::InProcess;
+use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
+use ports::{Clock, Ids};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// What the task seam goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// What every function's breaker goes by.
+    pub breaker: breaker::Config,
+}
+
+/// A transport with all resilience around it; clones share their breakers.
+#[derive(Clone, Debug)]
+pub struct Seam<S> {
+    layers: Park<Deadline<Guarded<S>>>,
+    breakers: Arc<Breakers>,
+}
+
+impl<S> Seam<S> {
+    /// Puts the layers around a transport.
+    pub fn around(
+        transport: S,
+        clock: &Arc<dyn Clock>,
+        ids: &Arc<dyn Ids>,
+        config: Config,
+    ) -> Self {
+        let breakers = Breakers::new(config.breaker, Arc::clone(clock), Arc::clone(ids));
+        let breakers = Arc::new(breakers);
+        let guarded = BreakerLayer::new(Arc::clone(&breakers)).layer(transport);
+        let timed = DeadlineLayer::new(Arc::clone(clock)).layer(guarded);
+        let layers = ParkLayer::new(Arc::clone(clock), Arc::clone(ids)).layer(timed);
+        Self { layers, breakers }
+    }
+
+    /// The breakers, to be looked at and switched by an operator.
+    pub const fn breakers(&self) -> &Arc<Breakers> {
+        &self.breakers
+    }
+}
+
+/// Makes the task seam of a process whose services all run in it.
+#[must_use]
+pub fn seam(
+    tasks: Vec<Arc<dyn Tasks>>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+    config: Config,
+) -> Seam<InProcess> {
+    Seam::around(InProcess::new(tasks), clock, ids, config)
+}
+
+impl<S> Service<TaskRequest> for Seam<S>
+where
+    S: Service<TaskRequest, Response = TaskReply, Error = TaskError> + Clone,
+{
+    type Response = TaskReply;
+    type Error = TaskError;
+    type Future = park::ResponseFuture<Deadline<Guarded<S>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        self.layers.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: TaskRequest) -> Self::Future {
+        self.layers.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breaker::State;
+    use crate::hand_clock::{HandClock, SameIds};
+    use crate::scripted::{Scripted, request_until, world};
+    use futures::executor::block_on;
+    use futures::{FutureExt, future};
+    use ports::Kind;
+    use serde_json::json;
+    use std::time::Duration;
+
+    fn around(script: &Scripted, clock: &Arc<HandClock>) -> Seam<Scripted> {
+        let clock: Arc<dyn Clock> = clock.clone();
+        let ids: Arc<dyn Ids> = Arc::new(SameIds);
+        Seam::around(script.clone(), &clock, &ids, Config::default())
+    }
+
+    /// Makes five calls that fail, so that the breaker opens.
+    fn break_down(seam: &mut Seam<Scripted>, script: &Scripted) {
+        for _ in 0..5 {
+            script.will_answer(Err(world(Kind::Unavailable)));
+            block_on(seam.call(request_until(1_000))).ok();
+        }
+    }
+
+    #[test]
+    fn an_open_breaker_parks_a_step_and_resumes_it_when_the_function_recovers() {
+        let script = Scripted::default();
+        let clock = HandClock::running();
+        let mut seam = around(&script, &clock);
+        break_down(&mut seam, &script);
+        script.will_answer(Ok(json!("captured")));
+        assert_eq!(block_on(seam.call(request_until(60_000))).unwrap(), "captured");
+        assert!(clock.now().as_millis() >= 4_000);
+    }
+
+    #[test]
+    fn a_step_whose_deadline_ends_before_the_breaker_closes_is_rejected() {
+        let script = Scripted::default();
+        let mut seam = around(&script, &HandClock::running());
+        break_down(&mut seam, &script);
+        let answer = block_on(seam.call(request_until(3_000)));
+        assert!(matches!(answer, Err(TaskError::Rejected { .. })));
+        assert_eq!(script.calls(), 5);
+    }
+
+    #[test]
+    fn a_function_that_never_answers_opens_its_breaker() {
+        let script = Scripted::default();
+        let clock = HandClock::running();
+        let mut seam = around(&script, &clock);
+        for n in 1..=5 {
+            let answer = block_on(seam.call(request_until(n * 100)));
+            assert_eq!(answer.unwrap_err().named().0, "Ordersaga.Timeout");
+        }
+        assert!(matches!(seam.breakers().views()[0].state, State::Open { .. }));
+    }
+
+    #[test]
+    fn the_breaker_knows_of_a_timeout_before_the_caller_does() {
+        let script = Scripted::default();
+        let mut seam = around(&script, &HandClock::running());
+        let mut kept = Vec::new();
+        for n in 1..=5 {
+            let mut call = Box::pin(seam.call(request_until(n * 100)));
+            assert!(block_on(&mut call).is_err());
+            kept.push(call);
+        }
+        assert!(matches!(seam.breakers().views()[0].state, State::Open { .. }));
+    }
+
+    #[test]
+    fn of_a_hundred_parked_steps_three_probe_and_all_are_done_in_the_end() {
+        let script = Scripted::default();
+        let clock = HandClock::standing();
+        let mut seam = around(&script, &clock);
+        break_down(&mut seam, &script);
+        let calls = (0..100).map(|_| seam.call(request_until(600_000)));
+        let mut calls = Box::pin(future::join_all(calls));
+        assert!(calls.as_mut().now_or_never().is_none());
+        clock.advance(Duration::from_secs(10));
+        assert!(calls.as_mut().now_or_never().is_none());
+        assert_eq!(script.calls() - 5, 3);
+        // The three probes hang; when their leases are over others take their place.
+        (0..100).for_each(|_| script.will_answer(Ok(json!(1))));
+        for _ in 0..40 {
+            clock.advance(Duration::from_secs(1));
+            assert!(calls.as_mut().now_or_never().is_none());
+        }
+        assert_eq!(seam.breakers().views()[0].state, State::Closed);
+        assert_eq!(script.calls() - 5, 100);
+    }
+}

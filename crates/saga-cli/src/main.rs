@@ -1,0 +1,67 @@
+//! The binary `saga`: runs the system, measures it, shows its settings.
+
+mod bench;
+mod up;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Ordersaga: an event-driven order system whose sagas lose nothing.
+#[derive(Debug, Parser)]
+#[command(name = "saga", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the whole system in this process until Ctrl-C.
+    Up(up::Up),
+    /// Measures the engine and the order path; prints JSON lines.
+    Bench(bench::Bench),
+    /// Prints the annotated settings, each with its default.
+    Config,
+}
+
+/// The exit code of a usage or configuration error.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Up(up) => match up.config() {
+            Ok(config) => block_on(up::run(config)),
+            Err(problems) => {
+                complain(&problems.to_string());
+                return ExitCode::from(USAGE);
+            }
+        },
+        Command::Bench(bench) => block_on(bench.run()),
+        Command::Config => {
+            say(app::config::ANNOTATED.trim_end());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Says something to whoever runs the program.
+#[expect(clippy::print_stdout, reason = "the command line speaks on standard output")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the command line complains on standard error")]
+fn complain(text: &str) {
+    eprintln!("saga: {text}");
+}

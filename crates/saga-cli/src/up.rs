@@ -1,0 +1,71 @@
+//! `saga up`: the whole system in one process, until Ctrl-C or SIGTERM.
+
+use anyhow::{Context, Result};
+use app::System;
+use app::config::{Config, Problems};
+use clap::Args;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Every flag has a twin in the environment (`--data-dir` is `ORDERSAGA_DATA_DIR`) and a key in the
+/// settings file (`data_dir`).
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Where the HTTP API listens [default: 127.0.0.1:8080].
+    #[arg(long)]
+    listen: Option<String>,
+    /// Where the sandbox payment gateway listens [default: 127.0.0.1:8090].
+    #[arg(long)]
+    gateway_listen: Option<String>,
+    /// Where everything is kept [default: ./ordersaga-data].
+    #[arg(long)]
+    data_dir: Option<String>,
+    /// Loads a small catalogue, stock and users when the store is empty.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    demo: Option<String>,
+    /// How long a call of the gateway may take before its outcome is unknown [default: 3000].
+    #[arg(long, value_name = "MS")]
+    gateway_timeout_ms: Option<String>,
+    /// Which log lines are shown: a level or a filter [default: info].
+    #[arg(long)]
+    log: Option<String>,
+    /// How they are shown: auto, text or json [default: auto].
+    #[arg(long)]
+    log_format: Option<String>,
+    /// The settings file [default: ./ordersaga.toml if there is one].
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+impl Up {
+    pub(crate) fn config(&self) -> Result<Config, Problems> {
+        let given = [
+            ("listen", &self.listen),
+            ("gateway_listen", &self.gateway_listen),
+            ("data_dir", &self.data_dir),
+            ("demo", &self.demo),
+            ("gateway_timeout_ms", &self.gateway_timeout_ms),
+            ("log", &self.log),
+            ("log_format", &self.log_format),
+        ];
+        let flags: Vec<_> =
+            given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+        Config::load(&flags, self.config.as_deref())
+    }
+}
+
+/// Runs the system until it is told to stop.
+pub(crate) async fn run(config: Config) -> Result<()> {
+    app::telemetry::start(&config);
+    // Asked for before anything starts, so that no signal is missed.
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
+    let system = System::start(config).await?;
+    crate::say(&system.greeting());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    system.stop().await;
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The simulated world of tests: a clock that is moved by hand, ids that repeat by seed.
+//!
+//! Owns: what makes a test say the same twice. Does not own: stores and buses; the embedded
+//! adapters serve tests as they serve people.
+
+mod clock;
+mod ids;
+
+pub use clock::ManualClock;
+pub use ids::SeededIds;

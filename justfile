@@ -1,0 +1,32 @@
+# The verbs of this repository; `.ci/run` calls the same ones.
+
+# Formatting, lints, documentation, licences.
+check:
+    cargo fmt --all -- --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# All hermetic tests.
+test:
+    cargo test --workspace
+
+# Licences, bans and sources of dependencies; needs `cargo install cargo-deny`.
+deny:
+    cargo deny --offline check bans licenses sources
+
+# The life of one order, step by step.
+life:
+    cargo test -p system-tests --test life_of_an_order -- --nocapture
+
+# Kills the running system again and again under load; minutes, not seconds.
+crash rounds="30":
+    cargo build --release
+    ORDERSAGA_CRASH_ROUNDS={{rounds}} cargo test -p system-tests --test crash -- --nocapture
+
+# Figures as JSON lines; --quick for a look.
+bench *args:
+    cargo run --release -- bench {{args}}
+
+# What is generated: the saga diagrams.
+docs:
+    cargo xtask diagrams

@@ -1,0 +1,222 @@
+//! An HTTP client of the order system and of its gateway, as a shop would write one.
+
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How often an order is asked for again before a test gives up; each time waits `WAIT_S`.
+const ASKS_MAX: u32 = 8;
+/// How long one question for an order's end waits on the server, in seconds.
+const WAIT_S: u64 = 20;
+/// How often the mails of an order are asked for before a test gives up; a mail takes a few asks.
+const MAIL_ASKS_MAX: u32 = 20_000;
+
+/// A client.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    api: String,
+    gateway: String,
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The media type.
+    pub media_type: String,
+    /// Whether the answer was given before.
+    pub replayed: bool,
+    /// Where what was made is found.
+    pub location: Option<String>,
+    /// The entity tag.
+    pub etag: Option<String>,
+    /// The bytes of the body.
+    pub body: String,
+}
+
+impl Answer {
+    async fn read(response: Response) -> reqwest::Result<Self> {
+        let header = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        Ok(Self {
+            status: response.status(),
+            media_type: header("content-type").unwrap_or_default(),
+            replayed: header("idempotent-replayed").as_deref() == Some("true"),
+            location: header("location"),
+            etag: header("etag"),
+            body: response.text().await?,
+        })
+    }
+
+    /// The body as JSON; null when it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// The stable code of a problem.
+    #[must_use]
+    pub fn code(&self) -> String {
+        assert_eq!(self.media_type, "application/problem+json", "{self:?}");
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Client {
+    /// Makes a client of the system at these addresses.
+    #[must_use]
+    pub fn new(api: SocketAddr, gateway: SocketAddr) -> Self {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(WAIT_S + 15));
+        Self {
+            http: http.build().unwrap(),
+            api: format!("http://{api}"),
+            gateway: format!("http://{gateway}"),
+        }
+    }
+
+    /// Sends a request with raw bytes and headers.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> reqwest::Result<Answer> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.api));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::read(request.body(body.into()).send().await?).await
+    }
+
+    /// Sends JSON.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn send_json(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> reqwest::Result<Answer> {
+        let headers = [("content-type", "application/json")];
+        self.send(method, path, &headers, body.to_string()).await
+    }
+
+    /// Reads what is at a path.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await.unwrap()
+    }
+
+    /// Creates a user; answers the id.
+    pub async fn create_user(&self, email: &str) -> String {
+        let body = json!({"email": email, "name": "A Customer"});
+        let answer = self.send_json("POST", "/v1/users", &body).await.unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Lists a product for 10.00 EUR and puts so many of it on hand.
+    pub async fn put_product(&self, sku: &str, on_hand: u64) {
+        let price = json!({"amount_minor": 1000, "currency": "EUR"});
+        let body = json!({"name": format!("Product {sku}"), "unit_price": price});
+        let path = format!("/v1/products/{sku}");
+        let answer = self.send_json("PUT", &path, &body).await.unwrap();
+        assert!(answer.status.is_success(), "{}", answer.body);
+        let path = format!("/v1/stock/{sku}");
+        let answer = self.send_json("PUT", &path, &json!({"on_hand": on_hand})).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Places an order under a key.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn place(&self, key: &str, order: &Value) -> reqwest::Result<Answer> {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        self.send("POST", "/v1/orders", &headers, order.to_string()).await
+    }
+
+    /// Reads an order once it is no longer pending.
+    pub async fn ended(&self, id: &str) -> Value {
+        let (path, wait) = (format!("/v1/orders/{id}"), format!("wait={WAIT_S}"));
+        let mut order = Value::Null;
+        for _ in 0..ASKS_MAX {
+            let answer = self.send("GET", &path, &[("prefer", wait.as_str())], "").await.unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            order = answer.json();
+            if order["status"] != "pending" {
+                return order;
+            }
+        }
+        panic!("order {id} does not end: {order:#}");
+    }
+
+    /// What the gateway has on its books for an order.
+    pub async fn ledger(&self, order_id: &str) -> Value {
+        let url = format!("{}/ledger?reference={order_id}", self.gateway);
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The stock of a product: on hand, reserved, sold.
+    pub async fn stock(&self, sku: &str) -> (i64, i64, i64) {
+        let stock = self.get(&format!("/v1/stock/{sku}")).await.json();
+        let count = |name: &str| stock[name].as_i64().unwrap();
+        (count("on_hand"), count("reserved"), count("sold"))
+    }
+
+    /// The mails sent about an order, once there are `count`: mails follow an order's end.
+    pub async fn mails(&self, order_id: &str, count: usize) -> Vec<Value> {
+        let path = format!("/v1/notifications?order_id={order_id}");
+        let mut mails = Vec::new();
+        for _ in 0..MAIL_ASKS_MAX {
+            let found = self.get(&path).await.json();
+            mails = found["items"].as_array().cloned().unwrap_or_default();
+            if mails.len() >= count {
+                break;
+            }
+        }
+        mails
+    }
+
+    /// What the payment service has on its books for an order; null when nothing.
+    pub async fn payment(&self, order_id: &str) -> Value {
+        self.get(&format!("/v1/payments?order_id={order_id}")).await.json()["items"][0].clone()
+    }
+
+    /// Follows server-sent events until `count` have come; answers their ids and kinds.
+    pub async fn follow(
+        &self,
+        path: &str,
+        after: Option<&str>,
+        count: usize,
+    ) -> Vec<(String, String)> {
+        let mut request = self.http.get(format!("{}{path}", self.api));
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        let mut response = request.send().await.unwrap();
+        let (mut text, mut events) = (String::new(), Vec::new());
+        while events.len() < count {
+            let chunk = response.chunk().await.unwrap().expect("the stream goes on");
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+            let whole = text.rfind("\n\n").map_or(0, |end| end + 2);
+            let field = |block: &str, name: &str| {
+                block.lines().find_map(|line| line.strip_prefix(name)).map(|v| v.trim().to_owned())
+            };
+            for block in text[..whole].split("\n\n") {
+                events.extend(field(block, "id:").zip(field(block, "event:")));
+            }
+            text.drain(..whole);
+        }
+        events
+    }
+}

@@ -1,0 +1,13 @@
+//! What the whole-system tests share: a shop to order in, and the invariants that always hold.
+//!
+//! Owns: a running system (in this process or another), its HTTP client, the oracle.
+//! Does not own: any knowledge that a client of the HTTP API would not have.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
+
+pub mod client;
+pub mod invariants;
+pub mod shop;
+
+pub use client::Client;
+pub use shop::Shop;
