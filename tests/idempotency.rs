@@ -1,7 +1,5 @@
 //! Idempotency keys, as a client meets them (SEMANTICS of idempotent requests, case by case).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
-
 use futures::future::join_all;
 use std::collections::BTreeSet;
 use system_tests::Shop;

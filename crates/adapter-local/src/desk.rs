@@ -174,3 +174,26 @@ impl Medium for Desk {
         self.log.rows()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SystemClock, open};
+
+    #[test]
+    fn numbers_reserved_in_an_undone_transaction_are_reserved_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(open::FILE_NAME);
+        let log = Log::new(open::for_writing(&path).unwrap(), &path).unwrap();
+        let lock = DirLock::take(dir.path()).unwrap();
+        let mut desk = Desk::new(log, Arc::new(SystemClock::new()), lock).unwrap();
+        desk.begin().unwrap();
+        desk.next_outbox().unwrap();
+        desk.rollback().unwrap();
+        desk.begin().unwrap();
+        let given = desk.next_outbox().unwrap();
+        desk.commit().unwrap();
+        let reserved = last(&desk.log, "SELECT max(value) FROM counters WHERE name = 'outbox'");
+        assert!(given <= reserved.unwrap());
+    }
+}

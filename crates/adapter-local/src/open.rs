@@ -221,3 +221,19 @@ fn create_schema(connection: &Connection) -> rusqlite::Result<()> {
 /// Tables with large rows are rowid tables: SQLite keeps rows of a `WITHOUT ROWID` table whole
 /// only up to a quarter of a page, and gives every longer one an overflow page of its own.
 const SCHEMA: &str = include_str!("schema.sql");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_commit_is_synced_to_a_write_ahead_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = for_writing(&dir.path().join(FILE_NAME)).unwrap();
+        let full: u8 = connection.query_row("PRAGMA synchronous", (), |row| row.get(0)).unwrap();
+        assert_eq!(full, 2);
+        let mode: String =
+            connection.query_row("PRAGMA journal_mode", (), |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+    }
+}

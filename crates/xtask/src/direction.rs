@@ -43,7 +43,7 @@ const MAY_SEE: [(&str, &[&str]); 18] = [
         ],
     ),
     ("saga-cli", &["adapter-local", "app", "asl", "contracts", "engine", "ports", "resilience"]),
-    ("system-tests", &["app", "contracts", "ports", "testkit", "xtask"]),
+    ("system-tests", &["app", "asl", "contracts", "ports", "testkit", "xtask"]),
 ];
 
 /// What a service must never see, however it is called: runtimes, frameworks, clouds.

@@ -25,7 +25,7 @@ pub(crate) const BODY_BYTES_MAX: usize = 65_536;
 
 /// A request that is refused.
 #[derive(Debug)]
-pub(crate) struct Refused(pub(crate) Problem);
+pub(crate) struct Refused(Box<Problem>);
 
 pub(crate) type Answered<T> = Result<T, Refused>;
 
@@ -33,7 +33,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status =
             StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self.0).expect("a problem is plain data");
+        let body = serde_json::to_vec(&*self.0).expect("a problem is plain data");
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -46,13 +46,21 @@ impl IntoResponse for Refused {
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self(Box::new(problem))
+    }
+}
+
+impl From<serde_json::Error> for Refused {
+    fn from(error: serde_json::Error) -> Self {
+        Problem::new(400, "malformed_json", "The body is not valid JSON")
+            .detail(error.to_string())
+            .into()
     }
 }
 
 impl From<Vec<FieldError>> for Refused {
     fn from(errors: Vec<FieldError>) -> Self {
-        Self(Problem::validation(errors))
+        Problem::validation(errors).into()
     }
 }
 
@@ -62,19 +70,15 @@ impl From<ports::Error> for Refused {
         if problem.status >= 500 {
             tracing::error!(error = chain(&error), "a request failed");
         }
-        Self(problem)
+        problem.into()
     }
 }
 
 impl<X: Into<Problem>> From<Failure<X>> for Refused {
     fn from(failure: Failure<X>) -> Self {
         match failure {
-            Failure::Rejected(rejection) => Self(rejection.into()),
             Failure::World(error) => error.into(),
-            Failure::KeyReused => Self(
-                Problem::new(422, "idempotency_key_reused", "The key was used for another request")
-                    .detail("send a new Idempotency-Key with this request"),
-            ),
+            no @ (Failure::Rejected(_) | Failure::KeyReused) => Problem::from(no).into(),
         }
     }
 }
@@ -87,15 +91,34 @@ impl<S: Send + Sync> FromRequest<S> for Json {
 
     async fn from_request(request: Request, _: &S) -> Answered<Self> {
         check_media_type(request.headers())?;
-        let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
-        let body: Bytes = body.map_err(|_| too_large())?.to_bytes();
-        strict_json::parse(&body).map(Self).map_err(Refused)
+        let body = read_body(request).await?;
+        Ok(Self(strict_json::parse(&body)?))
     }
+}
+
+/// A request that says nothing: its body is empty, or an object without fields.
+pub(crate) struct Nothing;
+
+impl<S: Send + Sync> FromRequest<S> for Nothing {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &S) -> Answered<Self> {
+        let body = read_body(request).await?;
+        if !body.is_empty() {
+            fields::Object::read(&strict_json::parse(&body)?).finish()?;
+        }
+        Ok(Self)
+    }
+}
+
+async fn read_body(request: Request) -> Answered<Bytes> {
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+    Ok(body.map_err(|_| too_large())?.to_bytes())
 }
 
 fn too_large() -> Refused {
     let detail = format!("a body may have at most {BODY_BYTES_MAX} bytes");
-    Refused(Problem::new(413, "body_too_large", "The body is too large").detail(detail))
+    Problem::new(413, "body_too_large", "The body is too large").detail(detail).into()
 }
 
 fn check_media_type(headers: &HeaderMap) -> Answered<()> {
@@ -103,10 +126,9 @@ fn check_media_type(headers: &HeaderMap) -> Answered<()> {
     let essence = media_type.and_then(|value| value.split(';').next()).map(str::trim);
     match essence {
         Some("application/json") => Ok(()),
-        _ => Err(Refused(
-            Problem::new(415, "unsupported_media_type", "The body must be JSON")
-                .detail("send the header `Content-Type: application/json`"),
-        )),
+        _ => Err(Problem::new(415, "unsupported_media_type", "The body must be JSON")
+            .detail("send the header `Content-Type: application/json`")
+            .into()),
     }
 }
 
@@ -117,12 +139,12 @@ impl<S: Send + Sync, T: FromStr<Err: Display>> FromRequestParts<S> for Id<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answered<Self> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| {
-            Refused(Problem::new(400, "malformed_path", "The path is not valid text"))
-        })?;
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::new(400, "malformed_path", "The path is not valid text"))?;
         text.parse().map(Self).map_err(|error: T::Err| {
             let problem = Problem::new(400, "malformed_id", "The path names no such thing");
-            Refused(problem.detail(error.to_string()))
+            Refused::from(problem.detail(error.to_string()))
         })
     }
 }
@@ -139,7 +161,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
             .map(|axum::extract::Query(pairs)| Self(pairs))
             .map_err(|error| {
                 let problem = Problem::new(400, "malformed_query", "The query cannot be read");
-                Refused(problem.detail(error.to_string()))
+                Refused::from(problem.detail(error.to_string()))
             })
     }
 }
@@ -200,7 +222,7 @@ pub(crate) fn recorded(answer: Answer<StoredAnswer>) -> Response {
 
 /// The answer to a path or a method that does not exist.
 pub(crate) fn no_such_route(status: StatusCode) -> Refused {
-    Refused(match status {
+    Refused::from(match status {
         StatusCode::METHOD_NOT_ALLOWED => {
             Problem::new(405, "method_not_allowed", "The path does not know this method")
         }
@@ -211,10 +233,5 @@ pub(crate) fn no_such_route(status: StatusCode) -> Refused {
 
 /// What is not there.
 pub(crate) fn absent(what: impl Display) -> Refused {
-    Refused(Problem::new(404, "not_found", "There is no such thing").detail(format!("no {what}")))
-}
-
-/// The rule for a body that must be empty or an object without fields.
-pub(crate) fn no_fields(body: &Value) -> Answered<()> {
-    Ok(fields::Object::read(body).finish()?)
+    Problem::new(404, "not_found", "There is no such thing").detail(format!("no {what}")).into()
 }

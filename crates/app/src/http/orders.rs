@@ -1,11 +1,8 @@
 //! `/v1/orders`: place, look, list, cancel.
 
 use crate::http::Services;
-use crate::http::edge::{
-    Answered, Id, Json, Pairs, PreferWait, absent, no_fields, recorded, tagged,
-};
+use crate::http::edge::{Answered, Id, Json, Nothing, Pairs, PreferWait, absent, recorded, tagged};
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::http::{IdempotencyKey, Listing};
@@ -64,11 +61,8 @@ async fn cancel(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,
     key: Option<Extension<IdempotencyKey>>,
-    body: Bytes,
+    Nothing: Nothing,
 ) -> Answered<Response> {
-    if !body.is_empty() {
-        no_fields(&crate::http::strict_json::parse(&body)?)?;
-    }
     let key = key.map(|Extension(key)| key);
     Ok(recorded(services.orders.cancel(&id, key.as_ref()).await?))
 }

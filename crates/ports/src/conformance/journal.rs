@@ -76,7 +76,8 @@ async fn the_head_is_that_of_the_last_append(subject: Subject) {
         owes_calls: false,
         ..head("m", "x", 4)
     };
-    let steps = [(waiting, 1), (Head { version: 3, ..later }, 2), (ended, 3)];
+    let stopped = Head { status: Status::Aborted, version: 5, ..ended.clone() };
+    let steps = [(waiting, 1), (Head { version: 3, ..later }, 2), (ended, 3), (stopped, 4)];
     for (head, expected) in steps {
         appended(&subject, head.clone(), expected, b"more").await;
         assert_eq!(worked(subject.head(&head.id).await), Some(head));

@@ -14,6 +14,7 @@ pub(crate) async fn run(
     duration: Duration,
     (appends, bytes): (u32, usize),
 ) -> Result<Measured> {
+    std::fs::create_dir_all(dir)?;
     let floor = Arc::new(Floor::open(dir)?);
     let work = move |floor: Arc<Floor>| async move {
         for _ in 0..appends {

@@ -17,7 +17,7 @@ fn stored(state: State) -> Stored {
             unit_price: Money::new(450, Currency::Eur),
         }],
         total: Money::new(900, Currency::Eur),
-        payment_method: PaymentMethod { card_token: "tok_visa".to_owned() },
+        card_token: "tok_visa".to_owned(),
         placed_at: Timestamp::EPOCH,
     };
     Stored { order: Order { details, state }, version: 3, updated_at: Timestamp::EPOCH }

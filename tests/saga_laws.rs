@@ -1,0 +1,310 @@
+//! The sagas' laws, by running their machines against every failure of every step: no engine, no
+//! services, a clock that jumps.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
+
+use asl::{End, Execution, Identity, Input, Invoke, Program, Start, What};
+use contracts::Timestamp;
+use contracts::task::error_name;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The steps of place-order, each with what undoes it.
+const STEPS: [(&str, &str); 4] = [
+    ("ReserveStock", "ReleaseStock"),
+    ("AuthorizePayment", "VoidPayment"),
+    ("CapturePayment", "RefundPayment"),
+    ("CommitStock", "ReturnStock"),
+];
+/// The steps of cancel-order: each must be done.
+const CANCEL_STEPS: [&str; 5] =
+    ["RefundPayment", "VoidPayment", "ReturnStock", "ReleaseStock", "CancelOrder"];
+/// A saga whose steps fail must be decided within this time: reservations cannot wait longer.
+const DECIDED_WITHIN: Duration = Duration::from_mins(30);
+/// How many steps of a machine a test follows before it calls it endless.
+const STEPS_MAX: u32 = 5_000;
+
+/// What the world answers to a call of a state.
+#[derive(Clone, Debug)]
+enum Answer {
+    Done,
+    Fails(&'static str),
+    Silence,
+}
+
+/// What a run of a machine did.
+#[derive(Debug, Default)]
+struct Run {
+    /// The states that called, repeats of one left out.
+    called: Vec<String>,
+    /// What `park_order` was told, each time.
+    parked: Vec<Value>,
+    end: Option<End>,
+    took: Duration,
+}
+
+fn program(machine: &str) -> Program {
+    let path = xtask::root().join(format!("state-machines/{machine}.asl.json"));
+    Program::compile(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn begin() -> What {
+    let order = json!({
+        "order_id": "ord_1", "user_id": "usr_1", "card_token": "tok_approve",
+        "lines": [{"sku": "TEA", "quantity": 2}],
+        "total": {"amount_minor": 2000, "currency": "EUR"},
+    });
+    let identity = Identity { id: "execution".into(), ..Identity::default() };
+    What::Start(Start { input: order.into(), identity })
+}
+
+fn tell(program: &Program, execution: &mut Execution, at: Timestamp, what: What) {
+    let input = Input { at, seed: 7, what };
+    for event in asl::decide(program, execution, &input).unwrap() {
+        asl::apply(execution, &event);
+    }
+}
+
+/// What the machine is told of an answer; nothing for silence.
+fn told(call: &Invoke, answer: &Answer) -> Option<What> {
+    let (visit, attempt) = (call.visit, call.attempt);
+    let payload = &call.arguments["Payload"];
+    match answer {
+        Answer::Done if call.token.is_some() => {
+            Some(What::TaskSucceeded { visit, attempt, output: json!({}).into() })
+        }
+        Answer::Done => {
+            // `validate_order` answers the order; nobody reads what the others answer.
+            let mut reply = json!({"order_id": "ord_1", "card_token": "tok_approve",
+                "lines": [{"sku": "TEA", "quantity": 2}],
+                "total": {"amount_minor": 2000, "currency": "EUR"}});
+            reply["asked"] = payload["task"].clone();
+            Some(What::TaskSucceeded { visit, attempt, output: json!({"Payload": reply}).into() })
+        }
+        Answer::Fails(error) => {
+            let (error, cause) = (Some((*error).to_owned()), Some(String::new()));
+            Some(What::TaskFailed { visit, attempt, error, cause })
+        }
+        Answer::Silence => None,
+    }
+}
+
+/// Runs a machine to its end; `answer` is asked for each call, with how often that state called.
+fn run(machine: &str, answer: impl Fn(&str, u32) -> Answer) -> Run {
+    let program = program(machine);
+    let (mut execution, mut run) = (Execution::default(), Run::default());
+    let start = Timestamp::from_millis(1_795_413_600_000);
+    let (mut now, mut calls) = (start, std::collections::BTreeMap::<String, u32>::new());
+    let mut silent = std::collections::BTreeSet::new();
+    tell(&program, &mut execution, now, begin());
+    for _ in 0..STEPS_MAX {
+        let owed = asl::outstanding(&program, &execution);
+        run.took = now.since(start);
+        if let Some(end) = owed.announce {
+            run.end = Some(end);
+            return run;
+        }
+        let fresh = owed.tasks.iter().find(|call| !silent.contains(&(call.visit, call.attempt)));
+        if let Some(call) = fresh {
+            if run.called.last().map(String::as_str) != Some(&*call.state) {
+                run.called.push(call.state.to_string());
+            }
+            let count = calls.entry(call.state.to_string()).or_default();
+            *count += 1;
+            if call.token.is_some() {
+                run.parked.push(call.arguments["Payload"]["input"].clone());
+            }
+            match told(call, &answer(&call.state, *count)) {
+                Some(what) => tell(&program, &mut execution, now, what),
+                None => drop(silent.insert((call.visit, call.attempt))),
+            }
+        } else if let Some(callback) = owed.callbacks.first() {
+            // The operator has looked, and lets the saga go on.
+            let (token, output) = (callback.token.clone(), json!({}).into());
+            tell(&program, &mut execution, now, What::CallbackSucceeded { token, output });
+        } else {
+            now = owed.wake_at.expect("a running execution owes something").max(now);
+            tell(&program, &mut execution, now, What::TimerFired);
+        }
+    }
+    panic!("{machine} does not end: {run:#?}");
+}
+
+/// What must be called when the step at `failing` fails: it may have been done, so it is undone too.
+fn undone_in_reverse(failing: usize) -> Vec<String> {
+    let forward = STEPS[..=failing].iter().map(|(step, _)| *step);
+    let back = STEPS[..=failing].iter().rev().map(|(_, undo)| *undo);
+    let all = ["ValidateOrder"].into_iter().chain(forward).chain(back).chain(["RejectOrder"]);
+    all.map(str::to_owned).collect()
+}
+
+fn assert_rejected(run: &Run, called: &[String]) {
+    assert_eq!(run.called, called);
+    assert!(matches!(run.end, Some(End::Failed(_))), "{run:#?}");
+    assert!(run.parked.is_empty(), "{run:#?}");
+    assert!(run.took <= DECIDED_WITHIN, "{run:#?}");
+}
+
+#[test]
+fn an_order_whose_steps_all_work_is_confirmed() {
+    let run = run("place-order", |_, _| Answer::Done);
+    let called = [
+        "ValidateOrder",
+        "ReserveStock",
+        "AuthorizePayment",
+        "CapturePayment",
+        "CommitStock",
+        "ConfirmOrder",
+    ];
+    assert_eq!(run.called, called);
+    assert!(matches!(run.end, Some(End::Succeeded { .. })));
+}
+
+#[test]
+fn whatever_a_step_fails_with_all_that_may_have_been_done_is_undone_in_reverse() {
+    let mut failures: Vec<Answer> = error_name::RETRYABLE.map(Answer::Fails).into();
+    failures.extend([
+        Answer::Fails("SomethingNobodyForesaw"),
+        Answer::Fails(error_name::BUG),
+        Answer::Fails("States.Timeout"),
+        Answer::Fails("Lambda.ServiceException"),
+        Answer::Silence,
+    ]);
+    for (failing, (step, _)) in STEPS.iter().enumerate() {
+        for failure in &failures {
+            let run = run("place-order", |state, _| {
+                if state == *step { failure.clone() } else { Answer::Done }
+            });
+            assert_rejected(&run, &undone_in_reverse(failing));
+        }
+    }
+}
+
+#[test]
+fn a_certain_no_undoes_only_what_came_before_it() {
+    let declined = run("place-order", |state, _| match state {
+        "AuthorizePayment" => Answer::Fails("PaymentDeclined"),
+        _ => Answer::Done,
+    });
+    let called =
+        ["ValidateOrder", "ReserveStock", "AuthorizePayment", "ReleaseStock", "RejectOrder"];
+    assert_rejected(&declined, &called.map(str::to_owned));
+    let no_capture = run("place-order", |state, _| match state {
+        "CapturePayment" => Answer::Fails("CaptureDeclined"),
+        _ => Answer::Done,
+    });
+    let called = [
+        "ValidateOrder",
+        "ReserveStock",
+        "AuthorizePayment",
+        "CapturePayment",
+        "VoidPayment",
+        "ReleaseStock",
+        "RejectOrder",
+    ];
+    assert_rejected(&no_capture, &called.map(str::to_owned));
+}
+
+#[test]
+fn a_cancellation_found_at_the_point_of_no_return_undoes_everything() {
+    let run = run("place-order", |state, _| match state {
+        "ConfirmOrder" => Answer::Fails("CancelRequested"),
+        _ => Answer::Done,
+    });
+    let mut called = undone_in_reverse(3);
+    called.insert(5, "ConfirmOrder".to_owned());
+    assert_rejected(&run, &called);
+}
+
+#[test]
+fn a_compensation_is_tried_until_it_works() {
+    for (_, undo) in STEPS {
+        for fails in 1..=6 {
+            let run = run("place-order", |state, count| match state {
+                "CommitStock" => Answer::Fails("SomethingNobodyForesaw"),
+                state if state == undo && count <= fails => Answer::Fails(error_name::UNAVAILABLE),
+                _ => Answer::Done,
+            });
+            assert_rejected(&run, &undone_in_reverse(3));
+        }
+    }
+}
+
+#[test]
+fn a_compensation_that_cannot_be_done_is_parked_and_goes_on_with_itself_when_answered() {
+    for undo in STEPS.map(|(_, undo)| undo).into_iter().chain(["RejectOrder"]) {
+        let once_parked = std::cell::Cell::new(false);
+        let run = run("place-order", |state, _| match state {
+            "CommitStock" => Answer::Fails("SomethingNobodyForesaw"),
+            "CompensationFailed" => {
+                once_parked.set(true);
+                Answer::Done
+            }
+            state if state == undo && !once_parked.get() => Answer::Fails("Broken"),
+            _ => Answer::Done,
+        });
+        assert_eq!(run.parked.len(), 1, "{run:#?}");
+        assert_eq!(run.parked[0]["step"], undo);
+        assert_eq!(run.parked[0]["reason"], "compensation_failed");
+        assert_eq!(run.parked[0]["error"], "Broken");
+        assert!(run.parked[0]["task_token"].is_string());
+        let mut called = undone_in_reverse(3);
+        let at = called.iter().position(|state| state == undo).unwrap();
+        let detour = ["CompensationFailed", "ResumeOrder", undo].map(str::to_owned);
+        called.splice(at + 1..=at, detour);
+        assert_eq!(run.called, called);
+        assert!(matches!(run.end, Some(End::Failed(_))), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_confirmation_of_unknown_outcome_is_parked_and_never_compensated() {
+    let once_parked = std::cell::Cell::new(false);
+    let run = run("place-order", |state, _| match state {
+        "CompensationFailed" => {
+            once_parked.set(true);
+            Answer::Done
+        }
+        "ConfirmOrder" if !once_parked.get() => Answer::Silence,
+        _ => Answer::Done,
+    });
+    assert_eq!(run.parked[0]["reason"], "outcome_unknown");
+    assert!(matches!(run.end, Some(End::Succeeded { .. })), "{run:#?}");
+    assert!(!run.called.contains(&"RefundPayment".to_owned()), "{run:#?}");
+}
+
+#[test]
+fn parking_itself_is_tried_for_as_long_as_it_takes() {
+    let run = run("place-order", |state, count| match state {
+        "ReserveStock" | "ReleaseStock" if count <= 1 => Answer::Fails("Broken"),
+        "CompensationFailed" if count <= 30 => Answer::Fails(error_name::UNAVAILABLE),
+        _ => Answer::Done,
+    });
+    assert!(matches!(run.end, Some(End::Failed(_))), "{run:#?}");
+    assert_eq!(run.called.last().map(String::as_str), Some("RejectOrder"));
+}
+
+#[test]
+fn a_cancellation_does_every_step_however_often_one_of_them_fails() {
+    let all = run("cancel-order", |_, _| Answer::Done);
+    assert_eq!(all.called, CANCEL_STEPS);
+    assert!(matches!(all.end, Some(End::Succeeded { .. })));
+    for step in CANCEL_STEPS {
+        let stubborn = run("cancel-order", |state, count| match state {
+            state if state == step && count <= 6 => Answer::Fails(error_name::OUTCOME_UNKNOWN),
+            _ => Answer::Done,
+        });
+        assert_eq!(stubborn.called, CANCEL_STEPS);
+        let once_parked = std::cell::Cell::new(false);
+        let parked = run("cancel-order", |state, _| match state {
+            "CompensationFailed" => {
+                once_parked.set(true);
+                Answer::Done
+            }
+            state if state == step && !once_parked.get() => Answer::Fails("Broken"),
+            _ => Answer::Done,
+        });
+        assert_eq!(parked.parked[0]["step"], step);
+        assert!(matches!(parked.end, Some(End::Succeeded { .. })), "{parked:#?}");
+    }
+}
