@@ -20,8 +20,7 @@ life:
 
 # Kills the running system again and again under load; minutes, not seconds.
 crash rounds="30":
-    cargo build --release
-    ORDERSAGA_CRASH_ROUNDS={{rounds}} cargo test -p system-tests --test crash -- --nocapture
+    CRASH_ROUNDS={{rounds}} cargo test -p system-tests --test crash
 
 # Figures as JSON lines; --quick for a look.
 bench *args:

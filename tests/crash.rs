@@ -6,7 +6,7 @@
 //!   └─ kills the copy at a random moment, starts the next one on the same directory, …
 //! ```
 //!
-//! A few rounds by default; `ORDERSAGA_CRASH_ROUNDS=30` for the long form, `ORDERSAGA_CRASH_SEED`
+//! A few rounds by default; `CRASH_ROUNDS=30` for the long form, `CRASH_SEED`
 //! to see the same moments again.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
@@ -30,7 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How often the system is killed when nobody says otherwise.
-const ROUNDS: u64 = 5;
+const ROUNDS: u64 = 8;
 /// How many orders are placed per second.
 const ORDERS_PER_S: u64 = 50;
 /// How long the system lives before it is killed: from the middle of its start to well after.
@@ -137,8 +137,8 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 async fn nothing_is_lost_when_the_system_is_killed() {
-    let rounds = setting("ORDERSAGA_CRASH_ROUNDS", ROUNDS);
-    let seed = setting("ORDERSAGA_CRASH_SEED", 20_261_123);
+    let rounds = setting("CRASH_ROUNDS", ROUNDS);
+    let seed = setting("CRASH_SEED", 20_261_123);
     println!("crash: {rounds} kills, {ORDERS_PER_S} orders/s, seed {seed}");
     let ids = Arc::new(testkit::SeededIds::new(seed));
     let dir = tempfile::tempdir().unwrap();

@@ -172,9 +172,13 @@ fn whatever_a_step_fails_with_all_that_may_have_been_done_is_undone_in_reverse()
     ]);
     for (failing, (step, _)) in STEPS.iter().enumerate() {
         for failure in &failures {
-            let run = run("place-order", |state, _| {
-                if state == *step { failure.clone() } else { Answer::Done }
-            });
+            let run =
+                run(
+                    "place-order",
+                    |state, _| {
+                        if state == *step { failure.clone() } else { Answer::Done }
+                    },
+                );
             assert_rejected(&run, &undone_in_reverse(failing));
         }
     }
