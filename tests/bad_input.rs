@@ -112,6 +112,100 @@ async fn an_order_that_makes_no_sense_is_refused_and_not_stored() {
     shop.close().await;
 }
 
+/// A body that no route reads: what it is, its bytes, the status and the code of the refusal.
+fn unreadable_bodies() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+    vec![
+        ("half an object", b"{\"name\":".to_vec(), 400, "malformed_json"),
+        ("two values", b"{} {}".to_vec(), 400, "malformed_json"),
+        ("a field twice", b"{\"name\": 1, \"name\": 2}".to_vec(), 400, "malformed_json"),
+        ("a number beyond all bounds", b"{\"name\": 1e999}".to_vec(), 400, "malformed_json"),
+        ("half a surrogate pair", b"{\"name\": \"\\ud800\"}".to_vec(), 400, "malformed_json"),
+        ("bytes that are no text", b"{\"name\": \"\xff\xfe\"}".to_vec(), 400, "malformed_json"),
+        ("33 levels", nested(33), 400, "malformed_json"),
+        ("60,000 levels", nested(30_000), 400, "malformed_json"),
+        ("an array", b"[]".to_vec(), 422, "validation_failed"),
+        ("nothing at all", b"null".to_vec(), 422, "validation_failed"),
+        ("a field nobody knows", b"{\"a/b~\": {}}".to_vec(), 422, "validation_failed"),
+        ("one byte too many", vec![b' '; 65_537], 413, "body_too_large"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_refuses_a_body_that_it_cannot_read_and_stores_nothing() {
+    let shop = Shop::open().await;
+    shop.client.put_product("TEA", 10).await;
+    let order = shop.place("TEA", 1, "tok_approve").await;
+    let user = format!("/v1/users/{}", shop.user_id);
+    let cancel = format!("/v1/orders/{order}/cancel");
+    let before = stored(&shop).await;
+    let routes = [
+        ("POST", "/v1/orders"),
+        ("POST", cancel.as_str()),
+        ("POST", "/v1/users"),
+        ("PUT", user.as_str()),
+        ("PUT", "/v1/products/TEA"),
+        ("PUT", "/v1/stock/TEA"),
+    ];
+    for (method, path) in routes {
+        for (what, body, status, code) in unreadable_bodies() {
+            let key = uuid::Uuid::new_v4().to_string();
+            let headers = [JSON, ("idempotency-key", key.as_str())];
+            let answer = shop.client.send(method, path, &headers, body).await.unwrap();
+            let refused = (answer.status.as_u16(), answer.code());
+            assert_eq!(refused, (status, code.to_owned()), "{method} {path}, {what}: {answer:?}");
+            if what == "a field nobody knows" {
+                assert!(pointers(&answer).contains(&"/a~1b~0".to_owned()), "{answer:?}");
+            }
+        }
+    }
+    assert_eq!(stored(&shop).await, before);
+    shop.close().await;
+}
+
+/// Everything that a body could have changed.
+async fn stored(shop: &Shop) -> [Value; 3] {
+    let users = shop.client.get("/v1/users").await.json();
+    let products = shop.client.get("/v1/products").await.json();
+    let orders = shop.client.get("/v1/orders").await.json();
+    let ids = orders["items"].as_array().unwrap().iter().map(|order| order["id"].clone());
+    [users, products, ids.collect()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_make_no_sense_are_refused_wherever_they_stand() {
+    let shop = Shop::open().await;
+    shop.client.put_product("TEA", 10).await;
+    let outside = ["-1", "1.5", "1e300", "\"1\"", "null", "true", "[]", "18446744073709551616"];
+    for number in outside {
+        let order = format!(
+            r#"{{"user_id": "{}", "lines": [{{"sku": "TEA", "quantity": {number}}}],
+                "payment_method": {{"card_token": "tok_approve"}}}}"#,
+            shop.user_id,
+        );
+        let price = format!(r#"{{"amount_minor": {number}, "currency": "EUR"}}"#);
+        let cases = [
+            ("POST", "/v1/orders", order, "/lines/0/quantity"),
+            ("PUT", "/v1/stock/TEA", format!(r#"{{"on_hand": {number}}}"#), "/on_hand"),
+            (
+                "PUT",
+                "/v1/products/TEA",
+                format!(r#"{{"name": "Tea", "unit_price": {price}}}"#),
+                "/unit_price/amount_minor",
+            ),
+        ];
+        for (method, path, body, pointer) in cases {
+            let headers = [JSON, ("idempotency-key", "a-key-that-stays-free")];
+            let answer = shop.client.send(method, path, &headers, body).await.unwrap();
+            assert_problem(&answer, 422, "validation_failed");
+            assert_eq!(pointers(&answer), [pointer], "{method} {path} {number}: {answer:?}");
+        }
+    }
+    assert_eq!(shop.client.stock("TEA").await, (10, 0, 0));
+    assert_nothing_was_stored(&shop).await;
+    shop.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_leads_nowhere_is_a_problem_too() {
     let shop = Shop::open().await;
@@ -127,7 +221,7 @@ async fn a_path_that_leads_nowhere_is_a_problem_too() {
         ("DELETE", "/v1/orders", 405),
         ("GET", "/v1/orders?limit=0", 422),
         ("GET", "/v1/orders?colour=red", 422),
-        ("GET", "/v1/orders?cursor=garbage", 400),
+        ("GET", "/v1/orders?cursor=garbage", 422),
         ("GET", "/v1/payments", 422),
         ("GET", "/v1/notifications", 422),
     ];

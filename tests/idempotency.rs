@@ -82,3 +82,42 @@ async fn a_request_that_was_refused_leaves_its_key_free() {
     assert_eq!((placed.status.as_u16(), placed.replayed), (202, false), "{placed:?}");
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_means_something_else_on_another_route_and_for_another_order() {
+    let shop = Shop::open().await;
+    shop.client.put_product("TEA", 10).await;
+    let placed = shop.client.place(KEY, &shop.order("TEA", 1, "tok_approve")).await.unwrap();
+    let ids = [
+        placed.json()["id"].as_str().unwrap().to_owned(),
+        shop.place("TEA", 1, "tok_approve").await,
+    ];
+    for id in &ids {
+        shop.client.ended(id).await;
+        let path = format!("/v1/orders/{id}/cancel");
+        let cancel = || shop.client.send("POST", &path, &[("idempotency-key", KEY)], "");
+        let first = cancel().await.unwrap();
+        assert_eq!((first.status.as_u16(), first.replayed), (202, false), "{first:?}");
+        assert_eq!(first.json()["id"], id.as_str());
+        assert_eq!(shop.client.mails(id, 2).await.len(), 2, "it is cancelled by now");
+        let again = cancel().await.unwrap();
+        assert_eq!((again.status, again.replayed), (first.status, true), "{again:?}");
+        let same = (&first.body, &first.location, &first.media_type);
+        assert_eq!((&again.body, &again.location, &again.media_type), same);
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_a_body_that_could_not_be_read_is_free() {
+    let shop = Shop::open().await;
+    shop.client.put_product("TEA", 10).await;
+    let headers = [("content-type", "application/json"), ("idempotency-key", KEY)];
+    for body in ["{", "{}", "[]"] {
+        let refused = shop.client.send("POST", "/v1/orders", &headers, body).await.unwrap();
+        assert!([400, 422].contains(&refused.status.as_u16()), "{refused:?}");
+    }
+    let placed = shop.client.place(KEY, &shop.order("TEA", 1, "tok_approve")).await.unwrap();
+    assert_eq!((placed.status.as_u16(), placed.replayed), (202, false), "{placed:?}");
+    shop.close().await;
+}

@@ -21,6 +21,8 @@ const CANCEL_STEPS: [&str; 5] =
     ["RefundPayment", "VoidPayment", "ReturnStock", "ReleaseStock", "CancelOrder"];
 /// A saga whose steps fail must be decided within this time: reservations cannot wait longer.
 const DECIDED_WITHIN: Duration = Duration::from_mins(30);
+/// A step that may not be given up must be in an operator's sight within this time.
+const PARKED_WITHIN: Duration = Duration::from_hours(3);
 /// How many steps of a machine a test follows before it calls it endless.
 const STEPS_MAX: u32 = 5_000;
 
@@ -41,11 +43,17 @@ struct Run {
     parked: Vec<Value>,
     end: Option<End>,
     took: Duration,
+    /// How long it took until it was parked the first time.
+    parked_after: Option<Duration>,
 }
 
 fn program(machine: &str) -> Program {
+    Program::compile(&definition(machine)).unwrap()
+}
+
+fn definition(machine: &str) -> String {
     let path = xtask::root().join(format!("state-machines/{machine}.asl.json"));
-    Program::compile(&std::fs::read_to_string(path).unwrap()).unwrap()
+    std::fs::read_to_string(path).unwrap()
 }
 
 fn begin() -> What {
@@ -112,6 +120,7 @@ fn run(machine: &str, answer: impl Fn(&str, u32) -> Answer) -> Run {
             let count = calls.entry(call.state.to_string()).or_default();
             *count += 1;
             if call.token.is_some() {
+                run.parked_after.get_or_insert(run.took);
                 run.parked.push(call.arguments["Payload"]["input"].clone());
             }
             match told(call, &answer(&call.state, *count)) {
@@ -278,14 +287,18 @@ fn a_confirmation_of_unknown_outcome_is_parked_and_never_compensated() {
 }
 
 #[test]
-fn parking_itself_is_tried_for_as_long_as_it_takes() {
-    let run = run("place-order", |state, count| match state {
-        "ReserveStock" | "ReleaseStock" if count <= 1 => Answer::Fails("Broken"),
-        "CompensationFailed" if count <= 30 => Answer::Fails(error_name::UNAVAILABLE),
-        _ => Answer::Done,
-    });
-    assert!(matches!(run.end, Some(End::Failed(_))), "{run:#?}");
-    assert_eq!(run.called.last().map(String::as_str), Some("RejectOrder"));
+fn a_step_that_cannot_even_be_parked_is_tried_again_by_itself() {
+    for (failing, undo) in STEPS {
+        let run = run("place-order", |state, count| match state {
+            state if state == failing => Answer::Fails("Broken"),
+            state if state == undo && count <= 5 => Answer::Fails("Broken"),
+            "CompensationFailed" => Answer::Fails("OrderEnded"),
+            _ => Answer::Done,
+        });
+        assert!(matches!(run.end, Some(End::Failed(_))), "{run:#?}");
+        assert_eq!(run.called.iter().filter(|state| *state == undo).count(), 6, "{run:#?}");
+        assert_eq!(run.called.last().map(String::as_str), Some("RejectOrder"));
+    }
 }
 
 #[test]
@@ -310,5 +323,92 @@ fn a_cancellation_does_every_step_however_often_one_of_them_fails() {
         });
         assert_eq!(parked.parked[0]["step"], step);
         assert!(matches!(parked.end, Some(End::Succeeded { .. })), "{parked:#?}");
+    }
+}
+
+/// The longest that a state may be at work: every attempt runs into its timeout, and every wait
+/// before the next one is as long as full jitter can make it.
+fn longest(state: &Value) -> Duration {
+    let number = |of: &Value, name: &str| of[name].as_f64().expect(name);
+    let retry = &state["Retry"][0];
+    let (attempts, cap) = (number(retry, "MaxAttempts"), number(retry, "MaxDelaySeconds"));
+    let (mut wait, mut waits, mut made) = (number(retry, "IntervalSeconds"), 0.0, 0.0);
+    while made < attempts {
+        waits += wait.min(cap);
+        wait *= number(retry, "BackoffRate");
+        made += 1.0;
+    }
+    Duration::from_secs_f64((attempts + 1.0) * number(state, "TimeoutSeconds") + waits)
+}
+
+#[test]
+fn every_call_ends_and_is_made_again_with_jitter_for_what_another_try_may_help_only() {
+    const AWS: [&str; 5] = [
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+        "States.Timeout",
+    ];
+    let retried: Vec<_> = error_name::RETRYABLE.into_iter().chain(AWS).collect();
+    for machine in ["place-order", "cancel-order"] {
+        let definition: Value = serde_json::from_str(&definition(machine)).unwrap();
+        let states = definition["States"].as_object().unwrap();
+        for (name, state) in states.iter().filter(|(_, state)| state["Type"] == "Task") {
+            let retry = state["Retry"].as_array().expect(name);
+            assert_eq!(retry.len(), 1, "{machine}/{name}: one loop for one call");
+            assert_eq!(retry[0]["JitterStrategy"], "FULL", "{machine}/{name}");
+            assert_eq!(retry[0]["ErrorEquals"], json!(retried), "{machine}/{name}");
+            let longest = longest(state);
+            let is_in_time = match name.as_str() {
+                // It waits for an operator, for a year.
+                "CompensationFailed" => true,
+                "ValidateOrder" => longest <= DECIDED_WITHIN,
+                step if STEPS.iter().any(|(forward, _)| *forward == step) => {
+                    longest <= DECIDED_WITHIN
+                }
+                _ => longest <= PARKED_WITHIN,
+            };
+            assert!(is_in_time, "{machine}/{name}: {longest:?}");
+            let last = state["Catch"].as_array().and_then(|catches| catches.last()).expect(name);
+            assert_eq!(last["ErrorEquals"], json!(["States.ALL"]), "{machine}/{name}");
+        }
+        // A machine's own timeout could fall between a charge and its refund.
+        assert_eq!(definition["TimeoutSeconds"], Value::Null, "{machine}");
+    }
+}
+
+#[test]
+fn a_step_that_never_answers_is_decided_or_parked_within_its_time() {
+    let undone = STEPS.map(|(_, undo)| undo);
+    let places = STEPS.map(|(step, _)| step).into_iter().chain(undone);
+    let places = places.chain(["ValidateOrder", "ConfirmOrder", "RejectOrder"]);
+    let cases = places.map(|step| ("place-order", step));
+    for (machine, silent) in cases.chain(CANCEL_STEPS.map(|step| ("cancel-order", step))) {
+        let once_parked = std::cell::Cell::new(false);
+        let run = run(machine, |state, _| match state {
+            "CompensationFailed" => {
+                once_parked.set(true);
+                Answer::Done
+            }
+            state if state == silent && !once_parked.get() => Answer::Silence,
+            "CommitStock" if undone.contains(&silent) || silent == "RejectOrder" => {
+                Answer::Fails("SomethingNobodyForesaw")
+            }
+            _ => Answer::Done,
+        });
+        let (after, within) = match run.parked_after {
+            Some(after) => (after, PARKED_WITHIN),
+            None => (run.took, DECIDED_WITHIN),
+        };
+        assert!(after <= within, "{machine}/{silent}: {after:?}");
+        if let Some(parked) = run.parked.first() {
+            assert_eq!(parked["step"], silent);
+        }
+        let may_be_given_up =
+            silent == "ValidateOrder" || STEPS.iter().any(|(step, _)| *step == silent);
+        let is_given_up = machine == "place-order" && may_be_given_up;
+        assert_eq!(run.parked.is_empty(), is_given_up, "{machine}/{silent}: {run:#?}");
+        assert!(run.end.is_some());
     }
 }

@@ -1,7 +1,8 @@
-//! The invariants I1–I8: whatever was done to the system, they hold once it has come to rest.
+//! The invariants: whatever was done to the system, they hold once it has come to rest.
 //!
 //! The oracle knows what a client knows: what was acknowledged, what the API and the gateway's own
-//! ledger say.
+//! ledger say. What no client sees is held elsewhere: that recorded bytes never change (I9) by the
+//! engine's and the store's tests, that compensations run in reverse (I10) by the sagas' laws.
 
 use crate::Client;
 use serde_json::Value;
@@ -46,6 +47,9 @@ pub async fn check(
         invariant_2_to_4_the_money_is_right(client, &ended).await;
         invariant_6_the_gateways_ledger_is_ours(client, &ended).await;
         invariant_7_each_event_took_effect_once(client, &ended).await;
+        invariant_10_each_step_took_effect_once(&ended);
+        invariant_11_what_stands_still_is_parked(&ended);
+        invariant_12_money_is_exact(&ended);
         for line in ended["lines"].as_array().unwrap() {
             let (sku, quantity) = (line["sku"].as_str().unwrap(), line["quantity"].as_i64());
             if status == "confirmed" {
@@ -143,10 +147,48 @@ async fn invariant_7_each_event_took_effect_once(client: &Client, order: &Value)
     if status == "parked" {
         return;
     }
-    let mails = client.mails(order["id"].as_str().unwrap(), 1).await;
+    // An order that was confirmed and then cancelled has come to an end twice.
+    let mut timeline = order["timeline"].as_array().unwrap().iter();
+    let was_confirmed = timeline.any(|entry| entry["event"] == "order_confirmed");
+    let ends = 1 + usize::from(was_confirmed && status == "cancelled");
+    let mails = client.mails(order["id"].as_str().unwrap(), ends).await;
     let kinds: Vec<_> = mails.iter().map(|mail| mail["kind"].as_str().unwrap()).collect();
     let of_its_end = kinds.iter().filter(|kind| **kind == status).count();
     assert_eq!(of_its_end, 1, "I7: {order:#} has the mails {kinds:?}");
+}
+
+/// I10: whatever was done or undone for an order was done at most once, for each product in it.
+fn invariant_10_each_step_took_effect_once(order: &Value) {
+    let (lines, timeline) = (order["lines"].as_array(), order["timeline"].as_array().unwrap());
+    let products = lines.map_or(0, Vec::len);
+    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in timeline {
+        *told.entry(entry["event"].as_str().unwrap()).or_default() += 1;
+    }
+    for (event, times) in told {
+        let may_repeat = ["order_parked", "order_resumed"].contains(&event);
+        let most = if event.starts_with("stock_") { products } else { 1 };
+        assert!(may_repeat || times <= most, "I10: {event} {times} times: {order:#}");
+    }
+}
+
+/// I11: an order that is not at its end says what stands in its way, and no other order does.
+fn invariant_11_what_stands_still_is_parked(order: &Value) {
+    let says_why = order["parked"]["step"].is_string() && order["reason"].is_string();
+    assert_eq!(order["status"] == "parked", says_why, "I11: {order:#}");
+}
+
+/// I12: the total is the sum of the lines, to the last minor unit.
+fn invariant_12_money_is_exact(order: &Value) {
+    let lines = order["lines"].as_array().unwrap().iter();
+    let sum: i64 = lines
+        .map(|line| {
+            let price = &line["unit_price"];
+            assert_eq!(price["currency"], order["total"]["currency"], "I12: {order:#}");
+            price["amount_minor"].as_i64().unwrap() * line["quantity"].as_i64().unwrap()
+        })
+        .sum();
+    assert_eq!(order["total"]["amount_minor"], sum, "I12: {order:#}");
 }
 
 /// I8: one response body per idempotency key.

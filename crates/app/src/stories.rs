@@ -10,26 +10,32 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// Counts the events of one story since somebody began to watch it.
-type Counter = watch::Sender<u64>;
+/// A story that somebody watches.
+#[derive(Default)]
+struct Watched {
+    /// Counts the events since the first of its watchers came.
+    events: watch::Sender<u64>,
+    watchers: usize,
+}
 
 /// The watched stories, by correlation id.
 #[derive(Default)]
 pub(crate) struct Stories {
-    watched: Mutex<HashMap<String, Counter>>,
+    watched: Mutex<HashMap<String, Watched>>,
 }
 
 impl Stories {
-    fn watched(&self) -> MutexGuard<'_, HashMap<String, Counter>> {
+    fn watched(&self) -> MutexGuard<'_, HashMap<String, Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to watch a story; the watcher must then look at what is there already.
     pub(crate) fn watch(self: &Arc<Self>, correlation_id: &str) -> Watcher {
         let mut watched = self.watched();
-        let counter = watched.entry(correlation_id.to_owned()).or_default();
+        let story = watched.entry(correlation_id.to_owned()).or_default();
+        story.watchers += 1;
         Watcher {
-            news: counter.subscribe(),
+            news: story.events.subscribe(),
             correlation_id: correlation_id.to_owned(),
             stories: Arc::clone(self),
         }
@@ -39,14 +45,14 @@ impl Stories {
 #[async_trait]
 impl Target for Stories {
     async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
-        if let Some(counter) = self.watched().get(&event.detail.metadata.correlation_id) {
-            counter.send_modify(|count| *count += 1);
+        if let Some(story) = self.watched().get(&event.detail.metadata.correlation_id) {
+            story.events.send_modify(|count| *count += 1);
         }
         Ok(())
     }
 }
 
-/// Somebody who watches a story.
+/// Somebody who watches a story; the last to go takes its entry along.
 pub(crate) struct Watcher {
     news: watch::Receiver<u64>,
     correlation_id: String,
@@ -64,10 +70,26 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         let mut watched = self.stories.watched();
-        let is_last =
-            watched.get(&self.correlation_id).is_some_and(|counter| counter.receiver_count() <= 1);
-        if is_last {
-            watched.remove(&self.correlation_id);
+        if let Some(story) = watched.get_mut(&self.correlation_id) {
+            story.watchers -= 1;
+            if story.watchers == 0 {
+                watched.remove(&self.correlation_id);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_watcher_of_a_story_leaves_nothing_behind() {
+        let stories = Arc::new(Stories::default());
+        let (first, second) = (stories.watch("ord_1"), stories.watch("ord_1"));
+        drop(first);
+        assert_eq!(stories.watched().len(), 1);
+        drop(second);
+        assert!(stories.watched().is_empty());
     }
 }

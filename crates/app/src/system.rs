@@ -8,20 +8,27 @@ use adapter_local::{LocalDb, OpenError, SystemClock, SystemIds};
 use contracts::UserId;
 use engine::{Engine, Unpublishable};
 use events::{Dispatcher, EmbeddedBus, Relay, RetryPolicy};
+use futures::FutureExt;
 use gateway::{GatewayConfig, HttpGateway, Sandbox};
-use ports::task::{Tasks, chain};
-use ports::{Aggregates, Clock, Ids, SagaEngine};
+use ports::task::Tasks;
+use ports::{Aggregates, Clock, Ids};
 use resilience::{InProcess, Seam, breaker};
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 /// How long requests and calls in flight may take to end when the system stops.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(3);
+/// How long the store may take to write its log back when the system stops; it is safe without.
+const CLOSE: Duration = Duration::from_secs(1);
 /// The fewest calls a breaker judges by: this process is the whole fleet.
 const BREAKER_CALLS_MIN: u32 = 20;
 
@@ -60,9 +67,8 @@ pub enum StartError {
 pub struct System {
     db: Arc<LocalDb>,
     engine: SagaEngineHere,
-    services: Arc<Services>,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
+    parts: Parts,
+    stop_gateway: CancellationToken,
     address: SocketAddr,
     gateway_address: SocketAddr,
     data_dir: PathBuf,
@@ -89,9 +95,8 @@ impl System {
             base_url: format!("http://{gateway_address}"),
             timeout: config.gateway_timeout,
         })?);
-        let stopping = CancellationToken::new();
-        let services = Arc::new(services(&db, &clock, &ids, gateway, &stopping));
-        let engine = engine(&db, &clock, &ids, &services);
+        let parts = Parts::default();
+        let (services, engine) = connect(&db, &clock, &ids, gateway, &parts.stopping);
         for machine in [machines::PLACE_ORDER, machines::CANCEL_ORDER] {
             engine.publish(machine.name, &machine.definition()).await?;
         }
@@ -101,47 +106,20 @@ impl System {
         };
         let first_user = first_user.map_err(StartError::Demo)?;
 
-        let tasks = TaskTracker::new();
-        let stop = || stopping.clone().cancelled_owned();
-        tasks.spawn(
-            Relay::new(
-                Arc::clone(&db) as _,
-                Arc::new(EmbeddedBus::new(Arc::clone(&db) as _)),
-                Arc::clone(&clock),
-                ids.seed(),
-            )
-            .run(stop()),
-        );
-        let routes = targets::routes(
-            &(Arc::new(engine.clone()) as Arc<dyn SagaEngine>),
-            Arc::clone(&services.notifications),
-            Arc::clone(&services.stories),
-        );
-        let log = Arc::clone(&db) as _;
-        let policy = RetryPolicy::default();
-        tasks.spawn(Dispatcher::new(log, clock, routes, policy, ids.seed()).run(stop()));
-        tasks.spawn({
+        let stop_gateway = CancellationToken::new();
+        let gateway_stops = stop_gateway.clone().cancelled_owned();
+        parts.run("the payment gateway", async move {
+            sandbox.serve(gateway_listener, gateway_stops).await
+        });
+        parts.run_infallible("the sagas", {
             let engine = engine.clone();
-            async move { report("keep the sagas going", engine.run().await) }
+            async move { engine.run().await }
         });
-        let stop_gateway = stop();
-        tasks.spawn(async move {
-            report("serve the gateway", sandbox.serve(gateway_listener, stop_gateway).await);
-        });
-        let served = http::serve(listener, Arc::clone(&services), stop());
-        tasks.spawn(async move { report("serve the HTTP API", served.await) });
-        tasks.close();
-        Ok(Self {
-            db,
-            engine,
-            services,
-            tasks,
-            stopping,
-            address,
-            gateway_address,
-            data_dir: config.data_dir,
-            first_user,
-        })
+        deliver(&parts, &db, &clock, &ids, &services);
+        let served = http::serve(listener, services, parts.stop());
+        parts.run("the HTTP API", served);
+        let data_dir = config.data_dir;
+        Ok(Self { db, engine, parts, stop_gateway, address, gateway_address, data_dir, first_user })
     }
 
     /// Where the HTTP API listens.
@@ -170,20 +148,68 @@ impl System {
         )
     }
 
+    /// Returns when a part of the system has ended that should not have; it was logged.
+    pub async fn broken(&self) {
+        self.parts.broken.cancelled().await;
+    }
+
     /// Stops: takes no more requests, lets what is in flight end, closes the store. Takes less
     /// than five seconds, and loses nothing however it goes.
     pub async fn stop(self) {
-        self.stopping.cancel();
-        self.engine.shutdown(DRAIN).await;
-        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
-            tracing::warn!("some connections did not end in time and were cut");
+        self.parts.stopping.cancel();
+        let drained = tokio::time::timeout(DRAIN, async {
+            // The gateway goes last: calls in flight still need it.
+            self.engine.shutdown().await;
+            self.stop_gateway.cancel();
+            self.parts.tasks.close();
+            self.parts.tasks.wait().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!("what did not end in time was cut; it goes on at the next start");
         }
-        drop(self.services);
         let db = self.db;
-        // Closing writes the log back into the file; that blocks.
-        if let Err(error) = tokio::task::spawn_blocking(move || db.close()).await {
-            tracing::error!(%error, "failed to close the store");
+        // Closing writes the log back into the file, which blocks; being cut there is safe, too.
+        let closed = tokio::task::spawn_blocking(move || db.close());
+        if tokio::time::timeout(CLOSE, closed).await.is_err() {
+            tracing::warn!("the store was not closed in time; the next start takes up its log");
         }
+    }
+}
+
+/// What runs in the background until the system stops.
+#[derive(Default)]
+struct Parts {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    broken: CancellationToken,
+}
+
+impl Parts {
+    fn stop(&self) -> WaitForCancellationFutureOwned {
+        self.stopping.clone().cancelled_owned()
+    }
+
+    /// Runs a part; one that ends while the system does not stop breaks it.
+    fn run<E: Display>(
+        &self,
+        name: &'static str,
+        part: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        let (stopping, broken) = (self.stopping.clone(), self.broken.clone());
+        self.tasks.spawn(async move {
+            let why = match AssertUnwindSafe(part).catch_unwind().await {
+                Ok(Ok(())) if stopping.is_cancelled() => return,
+                Ok(Ok(())) => "it came to an end".to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "a bug: it panicked".to_owned(),
+            };
+            tracing::error!(part = name, why, "a part of the system has ended");
+            broken.cancel();
+        });
+    }
+
+    fn run_infallible(&self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        self.run(name, part.map(Ok::<(), Infallible>));
     }
 }
 
@@ -205,49 +231,65 @@ fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(asked)
 }
 
-fn report<E: std::error::Error>(doing: &str, done: Result<(), E>) {
-    if let Err(error) = done {
-        tracing::error!(error = chain(&error), "failed to {doing}");
-    }
+/// Runs what carries events: outbox → bus → targets.
+fn deliver(
+    parts: &Parts,
+    db: &Arc<LocalDb>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+    services: &Services,
+) {
+    let bus = Arc::new(EmbeddedBus::new(Arc::clone(db) as _));
+    let relay = Relay::new(Arc::clone(db) as _, bus, Arc::clone(clock), ids.seed());
+    parts.run_infallible("the outbox relay", relay.run(parts.stop()));
+    let routes = targets::routes(services);
+    let (log, policy) = (Arc::clone(db) as _, RetryPolicy::default());
+    let dispatcher = Dispatcher::new(log, Arc::clone(clock), routes, policy, ids.seed());
+    parts.run_infallible("the dispatcher", dispatcher.run(parts.stop()));
 }
 
-fn services(
+/// Connects the services with their store, and the engine with the services' tasks.
+fn connect(
     db: &Arc<LocalDb>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
     gateway: Arc<HttpGateway>,
     stopping: &CancellationToken,
-) -> Services {
+) -> (Arc<Services>, SagaEngineHere) {
     let aggregates = Arc::new(Aggregates::new(Arc::clone(db) as _, Arc::clone(clock)));
     let aggregates = || Arc::clone(&aggregates);
     let users = Arc::new(user::Service::new(aggregates(), Arc::clone(ids)));
     let inventory = Arc::new(inventory::Service::new(aggregates()));
-    let orders =
-        order::Service::new(aggregates(), Arc::clone(&users) as _, Arc::clone(&inventory) as _);
-    Services {
+    let orders = Arc::new(order::Service::new(
+        aggregates(),
+        Arc::clone(&users) as _,
+        Arc::clone(&inventory) as _,
+    ));
+    let payments = Arc::new(payment::Service::new(aggregates(), gateway));
+    let tasks: Vec<Arc<dyn Tasks>> =
+        vec![Arc::clone(&orders) as _, Arc::clone(&inventory) as _, Arc::clone(&payments) as _];
+    let engine = engine(db, clock, ids, tasks);
+    let services = Services {
         users,
         inventory,
-        orders: Arc::new(orders),
-        payments: Arc::new(payment::Service::new(aggregates(), gateway)),
+        orders,
+        payments,
         notifications: Arc::new(notification::Service::new(aggregates(), Arc::clone(db) as _)),
+        sagas: Arc::new(engine.clone()),
         log: Arc::clone(db) as _,
         stories: Arc::new(Stories::default()),
         clock: Arc::clone(clock),
         stopping: stopping.clone(),
-    }
+    };
+    (Arc::new(services), engine)
 }
 
 fn engine(
     db: &Arc<LocalDb>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
-    services: &Services,
+    tasks: Vec<Arc<dyn Tasks>>,
 ) -> SagaEngineHere {
-    let tasks: Vec<Arc<dyn Tasks>> = vec![
-        Arc::clone(&services.orders) as _,
-        Arc::clone(&services.inventory) as _,
-        Arc::clone(&services.payments) as _,
-    ];
     let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, ..Default::default() };
     let seam = resilience::seam(tasks, clock, ids, resilience::Config { breaker });
     let ports = engine::Ports {

@@ -1,7 +1,7 @@
 //! Whom events go to: which rule, which target.
 
+use crate::http::Services;
 use crate::machines::{self, Machine};
-use crate::stories::Stories;
 use async_trait::async_trait;
 use contracts::Envelope;
 use events::{DeliveryError, Pattern, Routes, Rule, Target};
@@ -28,21 +28,17 @@ const RULES: [(&str, &str, &str); 4] = [
 ];
 
 /// Joins the rules with their targets.
-pub(crate) fn routes(
-    engine: &Arc<dyn SagaEngine>,
-    notifications: Arc<notification::Service>,
-    watchers: Arc<Stories>,
-) -> Routes {
+pub(crate) fn routes(services: &Services) -> Routes {
     let rules: Vec<Rule> = RULES.iter().map(rule).collect();
     let saga = |machine: &Machine| -> (String, Arc<dyn Target>) {
-        let engine = Arc::clone(engine);
+        let engine = Arc::clone(&services.sagas);
         (machine.name.to_owned(), Arc::new(StartsSaga { machine: machine.name, engine }))
     };
     let targets = vec![
         saga(&machines::PLACE_ORDER),
         saga(&machines::CANCEL_ORDER),
-        ("notification".to_owned(), Arc::new(Notifies(notifications)) as Arc<dyn Target>),
-        ("watchers".to_owned(), watchers),
+        ("notification".to_owned(), Arc::new(Notifies(Arc::clone(&services.notifications)))),
+        ("watchers".to_owned(), Arc::clone(&services.stories) as _),
     ];
     Routes::new(&rules, targets).expect("every rule above names a target above")
 }

@@ -181,6 +181,26 @@ fn an_output_that_is_too_large_fails_the_state_and_no_wildcard_catches_it() {
 }
 
 #[test]
+fn an_input_and_a_result_may_be_as_large_as_the_limit_and_no_larger() {
+    let largest = || Value::from("x".repeat(limits::PAYLOAD_BYTES_MAX - 2));
+    let too_large = || Value::from("x".repeat(limits::PAYLOAD_BYTES_MAX - 1));
+    let finish = |output: Value| {
+        let mut run = Run::start(&task(json!({})), largest());
+        let token = outstanding(&run.program, &run.execution).callbacks.remove(0).token;
+        run.tell(What::CallbackSucceeded { token, output: Arc::new(output) }).unwrap();
+        run
+    };
+    assert_eq!(finish(largest()).execution.status(), Status::Succeeded);
+    assert_eq!(finish(too_large()).error(), Some("States.DataLimitExceeded"));
+
+    let program = Program::compile(&task(json!({})).to_string()).unwrap();
+    let start = Start { input: Arc::new(too_large()), identity: Identity::default() };
+    let input = Input { at: Timestamp::EPOCH, seed: 7, what: What::Start(start) };
+    let refused = decide(&program, &Execution::default(), &input);
+    assert_eq!(refused, Err(Misuse::InputTooLarge));
+}
+
+#[test]
 fn variables_that_grow_without_end_fail_the_state() {
     let names = ["a", "b", "c"].map(|name| (name.to_owned(), json!("{% $states.result %}")));
     let assign: Value = names.into_iter().collect::<serde_json::Map<_, _>>().into();
@@ -325,6 +345,16 @@ fn every_problem_of_a_definition_is_reported_at_once_with_its_place() {
         assert!(places.contains(&place), "{place} is not among {problems:#?}");
     }
     assert!(problems.iter().all(|problem| !problem.mend.is_empty()));
+}
+
+#[test]
+fn a_definition_may_be_as_large_as_the_limit_and_no_larger() {
+    let definition = task(json!({})).to_string();
+    let padded = |bytes: usize| format!("{definition}{}", " ".repeat(bytes - definition.len()));
+    assert!(Program::compile(&padded(limits::DEFINITION_BYTES_MAX)).is_ok());
+    let problems = Program::compile(&padded(limits::DEFINITION_BYTES_MAX + 1)).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].message.contains("1048576 bytes"), "{}", problems[0].message);
 }
 
 #[test]

@@ -138,8 +138,10 @@ impl<'a> Object<'a> {
         for name in self.fields.into_iter().flat_map(Map::keys) {
             if !self.known.contains(&name.as_str()) {
                 let pointer = self.pointer(name);
-                let known = self.known.join(", ");
-                let detail = format!("is not a known field; known are: {known}");
+                let detail = match self.known.join(", ") {
+                    none if none.is_empty() => "is not a known field; none is".to_owned(),
+                    known => format!("is not a known field; known are: {known}"),
+                };
                 self.wrong.push(FieldError::new(pointer, detail));
             }
         }

@@ -16,6 +16,8 @@ pub struct Quantity {
 }
 
 /// An order was placed; its saga starts with this as its input.
+///
+/// The card's token is not here: events are kept and shown, and a token is nobody else's business.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderPlaced {
     /// Which order.
@@ -25,6 +27,17 @@ pub struct OrderPlaced {
     /// What is wanted, each product once.
     pub lines: Vec<Quantity>,
     /// What it costs, by the catalogue at that moment.
+    pub total: Money,
+}
+
+/// What a saga works on: what task `validate_order` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidOrder {
+    /// Which order.
+    pub order_id: OrderId,
+    /// What is wanted, each product once.
+    pub lines: Vec<Quantity>,
+    /// What it costs.
     pub total: Money,
     /// The card to charge, as the gateway names it.
     pub card_token: String,

@@ -72,6 +72,14 @@ impl Active {
         alone
     }
 
+    /// Takes out a driver whose mailbox is closed; one that has taken its place stays.
+    pub(crate) fn take_out(&self, id: &ExecutionId) {
+        let mut shard = self.shard(id);
+        if shard.get(id).is_some_and(mpsc::UnboundedSender::is_closed) {
+            shard.remove(id);
+        }
+    }
+
     /// How many drivers are at work.
     pub(crate) fn len(&self) -> usize {
         let count = |shard: &Mutex<HashMap<_, _>>| {

@@ -21,8 +21,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tower_service::Service;
 
-/// How long a driver waits before it tries a failed append again.
-const APPEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How long a driver waits before it asks the journal again, at first and at most.
+const JOURNAL_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// How tasks are reached.
 pub(crate) trait Transport:
@@ -89,7 +89,10 @@ async fn serve<T: Transport>(
     loop {
         let loaded = match live.take() {
             Some(live) => Some(live),
-            None => load(shared, id).await?,
+            None => match load_until_known(shared, id).await {
+                Err(_) if shared.stopping.is_cancelled() => return Ok(()),
+                known => known?,
+            },
         };
         let Some(loaded) = loaded else {
             refuse_all(id, mailbox);
@@ -104,6 +107,49 @@ async fn serve<T: Transport>(
             Err(Stop::Reload) => {}
             Err(Stop::Broken(error)) => return Err(error),
         }
+    }
+}
+
+/// Loads, and tries again while the journal does not answer.
+async fn load_until_known<T: Transport>(
+    shared: &Shared<T>,
+    id: &ExecutionId,
+) -> Result<Option<Live>, Error> {
+    let mut patience = Patience::new();
+    loop {
+        match load(shared, id).await {
+            Err(error) if error.kind().is_retryable() => patience.wait(shared, id, error).await?,
+            known => return known,
+        }
+    }
+}
+
+/// Waits between questions to a journal that does not answer, longer each time.
+struct Patience {
+    wait: Duration,
+}
+
+impl Patience {
+    const fn new() -> Self {
+        Self { wait: JOURNAL_WAITS.0 }
+    }
+
+    /// Waits; answers the error when the system stops instead.
+    async fn wait<T: Transport>(
+        &mut self,
+        shared: &Shared<T>,
+        id: &ExecutionId,
+        error: Error,
+    ) -> Result<(), Error> {
+        if self.wait == JOURNAL_WAITS.0 {
+            tracing::warn!(execution = %id, error = chain(&error), "the journal does not answer");
+        }
+        tokio::select! {
+            () = shared.stopping.cancelled() => return Err(error),
+            () = shared.ports.clock.sleep(self.wait) => {}
+        }
+        self.wait = self.wait.saturating_mul(2).min(JOURNAL_WAITS.1);
+        Ok(())
     }
 }
 
@@ -163,13 +209,11 @@ async fn step<T: Transport>(
 
 /// Appends, and tries again while the journal does not answer: nothing runs unrecorded.
 async fn append_until_known<T: Transport>(shared: &Shared<T>, append: Append) -> Result<(), Error> {
+    let mut patience = Patience::new();
     loop {
         match shared.ports.journal.append(append.clone()).await {
             Err(error) if error.kind().is_retryable() && error.kind() != Kind::Conflict => {
-                if shared.stopping.is_cancelled() {
-                    return Err(error);
-                }
-                shared.ports.clock.sleep(error.wait().unwrap_or(APPEND_AGAIN_AFTER)).await;
+                patience.wait(shared, &append.head.id, error).await?;
             }
             known => return known,
         }
@@ -302,7 +346,9 @@ impl<'a, T: Transport> Driver<'a, T> {
             mail = mailbox.recv() => match mail {
                 Some(Mail::Told(what, reply)) => self.take(what, Some(reply)).await,
                 Some(Mail::Timer) => self.take(What::TimerFired, None).await,
-                Some(Mail::Wake) | None => Ok(()),
+                Some(Mail::Wake) => Ok(()),
+                // Nobody can reach this driver any more: another one has its place.
+                None => Err(Stop::Shutdown),
             },
             () = alarm => self.take(What::TimerFired, None).await,
             () = self.shared.stopping.cancelled(), if self.calls.is_empty() => Err(Stop::Shutdown),

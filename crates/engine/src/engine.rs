@@ -3,8 +3,8 @@
 use crate::active::{Active, Mail, Mailbox};
 use crate::driver::{self, Live, Transport};
 use crate::programs::{Programs, Unpublishable};
-use crate::timers::{HORIZON, SCAN_EVERY, Timers};
-use crate::waiters::Waiters;
+use crate::timers::{HORIZON, SCAN_AGAIN_AFTER, SCAN_EVERY, Timers};
+use crate::waiters::{Waiters, Waiting};
 use crate::{arn, codec, name};
 use asl::{End, What};
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use contracts::Timestamp;
 use ports::journal::{Definitions, ExecutionId, Head, Scan};
 use ports::saga_engine::{Callback, Description, HistoryEvent, Refusal, SagaEngine, Start};
 use ports::store::{Cursor, Page};
+use ports::task::chain;
 use ports::{Clock, Error, Ids, Journal, Kind};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -75,7 +76,8 @@ impl<T: Transport> Shared<T> {
         mailbox.close();
         // What is left in the mailbox is dropped, and with it the senders who wait for a reply.
         while mailbox.try_recv().is_ok() {}
-        self.active.leave(id, mailbox);
+        self.active.take_out(id);
+        self.waiters.send_away(id);
     }
 }
 
@@ -119,17 +121,15 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Goes on with whatever the journal says is unfinished, and keeps time until shutdown.
-    ///
-    /// # Errors
-    /// The journal cannot be read at the beginning.
-    pub async fn run(&self) -> Result<(), Error> {
-        self.wake_all(Scan::OwingCalls).await?;
+    pub async fn run(&self) {
         let mut scan_at = self.shared.ports.clock.now();
+        let mut has_woken_callers = false;
         loop {
             let now = self.shared.ports.clock.now();
             if now >= scan_at {
-                scan_at = now.plus(SCAN_EVERY);
-                self.look_ahead(now).await;
+                has_woken_callers = has_woken_callers || self.wakes(Scan::OwingCalls).await;
+                let complete = has_woken_callers && self.look_ahead(now).await;
+                scan_at = now.plus(if complete { SCAN_EVERY } else { SCAN_AGAIN_AFTER });
             }
             for id in self.shared.timers.take_due(now) {
                 self.shared.send(&id, Mail::Timer);
@@ -137,23 +137,27 @@ impl<T: Transport> Engine<T> {
             let until =
                 self.shared.timers.soonest().map_or(scan_at, |soonest| soonest.min(scan_at));
             tokio::select! {
-                () = self.shared.stopping.cancelled() => return Ok(()),
+                () = self.shared.stopping.cancelled() => return,
                 () = self.shared.timers.sooner() => {}
                 () = self.shared.ports.clock.sleep_until(until) => {}
             }
         }
     }
 
-    /// Reads the times of the near future from the journal; tried again at the next scan.
-    async fn look_ahead(&self, now: Timestamp) {
+    /// Reads the times of the near future from the journal; answers whether that worked.
+    async fn look_ahead(&self, now: Timestamp) -> bool {
         let horizon = now.plus(HORIZON);
         self.shared.timers.look_ahead(horizon);
-        if let Err(error) = self.wake_all(Scan::WakingBefore(horizon)).await {
-            tracing::error!(
-                error = ports::task::chain(&error),
-                "the journal's times cannot be read"
-            );
+        self.wakes(Scan::WakingBefore(horizon)).await
+    }
+
+    /// Wakes what a scan finds; answers whether the journal could be read to its end.
+    async fn wakes(&self, scan: Scan) -> bool {
+        let woken = self.wake_all(scan).await;
+        if let Err(error) = &woken {
+            tracing::error!(error = chain(error), "the journal cannot be scanned; trying again");
         }
+        woken.is_ok()
     }
 
     async fn wake_all(&self, scan: Scan) -> Result<(), Error> {
@@ -173,16 +177,14 @@ impl<T: Transport> Engine<T> {
         }
     }
 
-    /// Stops: no new call is made, calls in flight may end within `patience`.
+    /// Stops: no new call is made; returns once the calls in flight have ended.
     ///
-    /// Nothing is lost either way; what is unfinished goes on at the next start.
-    pub async fn shutdown(&self, patience: Duration) {
+    /// Whoever does not want to wait for them drops this; what is unfinished goes on at the next
+    /// start, and nothing is lost.
+    pub async fn shutdown(&self) {
         self.shared.stopping.cancel();
         self.shared.drivers.close();
-        tokio::select! {
-            () = self.shared.drivers.wait() => {}
-            () = self.shared.ports.clock.sleep(patience) => {}
-        }
+        self.shared.drivers.wait().await;
     }
 
     /// Returns how an execution ended, once it has.
@@ -194,7 +196,7 @@ impl<T: Transport> Engine<T> {
         if let Some(end) = self.live(id).await?.execution.end() {
             return Ok(end.clone());
         }
-        waiting.await.map_err(|_| gone(id))
+        self.end_of(waiting, id).await
     }
 
     /// Starts an execution and returns how it ended: one call, no look-up in between.
@@ -205,7 +207,15 @@ impl<T: Transport> Engine<T> {
         let id = start.id.clone();
         let waiting = self.shared.waiters.wait(&id);
         self.start(start).await?;
-        waiting.await.map_err(|_| gone(&id))
+        self.end_of(waiting, &id).await
+    }
+
+    /// Waits for an end, unless the system stops first or the execution is given up.
+    async fn end_of(&self, waiting: Waiting, id: &ExecutionId) -> Result<End, Refusal> {
+        tokio::select! {
+            end = waiting.end() => end.ok_or_else(|| gone(id)),
+            () = self.shared.stopping.cancelled() => Err(gone(id)),
+        }
     }
 
     async fn live(&self, id: &ExecutionId) -> Result<Live, Refusal> {
@@ -219,6 +229,8 @@ impl<T: Transport> Engine<T> {
         let live = self.live(&start.id).await?;
         let same = live.execution.input().is_some_and(|input| **input == start.input);
         if same && live.execution.end().is_none() {
+            // The start before may have been cut short between its append and its driver.
+            self.shared.send(&start.id, Mail::Wake);
             Ok(())
         } else {
             Err(Refusal::ExecutionAlreadyExists(start.id))
@@ -259,9 +271,10 @@ impl<T: Transport> SagaEngine for Engine<T> {
     }
 
     async fn describe(&self, id: &ExecutionId) -> Result<Description, Refusal> {
+        let live = self.live(id).await?;
+        // Read after the history, so that it cannot be behind it.
         let head = self.shared.ports.journal.head(id).await?;
         let head = head.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))?;
-        let live = self.live(id).await?;
         let (output, fault) = match live.execution.end() {
             Some(End::Succeeded { output }) => (Some(Value::clone(output)), None),
             Some(End::Failed(fault) | End::TimedOut(fault) | End::Aborted(fault)) => {
@@ -271,9 +284,9 @@ impl<T: Transport> SagaEngine for Engine<T> {
         };
         let fault = fault.unwrap_or_default();
         Ok(Description {
-            id: head.id,
-            definition: head.definition,
-            status: head.status,
+            id: id.clone(),
+            definition: live.program.hash().to_owned(),
+            status: driver::status(live.execution.end()),
             started_at: head.started_at,
             stopped_at: head.stopped_at,
             input: live.execution.input().map_or(Value::Null, |input| Value::clone(input)),

@@ -45,12 +45,11 @@ fn list(problems: &[Problem]) -> String {
 pub(crate) struct Programs {
     definitions: Arc<dyn Definitions>,
     compiled: Mutex<HashMap<String, Arc<Program>>>,
-    current: Mutex<HashMap<String, Arc<Program>>>,
 }
 
 impl Programs {
     pub(crate) fn new(definitions: Arc<dyn Definitions>) -> Self {
-        Self { definitions, compiled: Mutex::default(), current: Mutex::default() }
+        Self { definitions, compiled: Mutex::default() }
     }
 
     /// Makes `text` the definition that new executions of `machine` run by.
@@ -65,22 +64,16 @@ impl Programs {
             return Err(Unpublishable::Unreachable { machine, resource });
         }
         self.definitions.publish(machine, program.hash(), text).await?;
-        let program = self.keep(program);
-        lock(&self.current).insert(machine.to_owned(), program);
+        self.keep(program);
         Ok(())
     }
 
     /// The program that new executions of `machine` run by.
     pub(crate) async fn current(&self, machine: &str) -> Result<Option<Arc<Program>>, Error> {
-        if let Some(program) = lock(&self.current).get(machine) {
-            return Ok(Some(Arc::clone(program)));
+        match self.definitions.current(machine).await? {
+            Some(hash) => Ok(Some(self.by_hash(&hash).await?)),
+            None => Ok(None),
         }
-        let Some(hash) = self.definitions.current(machine).await? else {
-            return Ok(None);
-        };
-        let program = self.by_hash(&hash).await?;
-        lock(&self.current).insert(machine.to_owned(), Arc::clone(&program));
-        Ok(Some(program))
     }
 
     /// The program with this hash, for an execution that started with it.

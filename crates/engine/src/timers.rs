@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 
 /// How far ahead times are kept in memory.
 pub(crate) const HORIZON: Duration = Duration::from_mins(2);
+/// How long after a scan that failed the journal is scanned again.
+pub(crate) const SCAN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often the journal is scanned: often enough that the horizon is never reached.
 pub(crate) const SCAN_EVERY: Duration = Duration::from_mins(1);
 

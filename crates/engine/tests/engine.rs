@@ -6,9 +6,10 @@ mod world;
 
 use asl::End;
 use engine::{Unpublishable, execution_arn};
-use ports::SagaEngine;
+use futures::FutureExt;
 use ports::journal::Status;
 use ports::saga_engine::{Callback, Refusal};
+use ports::{Journal, Kind, SagaEngine};
 use serde_json::json;
 use std::time::Duration;
 use world::{World, id, start};
@@ -77,6 +78,19 @@ async fn starting_follows_the_four_cases_of_start_execution() {
         assert!(matches!(closed, Err(Refusal::ExecutionAlreadyExists(_))), "{closed:?}");
     }
     assert_eq!(engine.list("m", 10, None).await.unwrap().items.len(), 2);
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_waited_for_is_taken_up_by_the_next_one() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", ONE_TASK).await.unwrap();
+    // The caller goes away while the journal writes: the append happens, no driver begins.
+    let cut_short = engine.start(start("one", json!({"a": 1}))).now_or_never();
+    assert!(cut_short.is_none());
+    world.until_running(&engine, "one").await;
+    engine.start(start("one", json!({"a": 1}))).await.unwrap();
+    assert_eq!(engine.ended(&id("one")).await.unwrap(), succeeded(json!({"a": 1})));
 }
 
 #[tokio::test]
@@ -192,4 +206,54 @@ async fn a_token_is_answered_once_and_also_after_a_restart() {
         let refused = engine.answer(invented, Callback::Heartbeat).await;
         assert!(matches!(refused, Err(Refusal::InvalidToken)), "{invented}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_damaged_journal_spoils_its_own_execution_and_the_others_go_on() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", ONE_TASK).await.unwrap();
+    world.steps.hold();
+    for name in ["spoiled", "sound"] {
+        let input = json!({"order": format!("order of {name}")});
+        engine.start(start(name, input)).await.unwrap();
+    }
+    world.steps.called(2).await;
+    world.close(engine).await;
+    world.damage(b"order of spoiled");
+    world.steps.release();
+    let engine = world.open().await;
+    let end = engine.ended(&id("sound")).await.unwrap();
+    assert_eq!(end, succeeded(json!({"order": "order of sound"})));
+    for refused in [
+        engine.ended(&id("spoiled")).await.err(),
+        engine.describe(&id("spoiled")).await.err(),
+        engine.history(&id("spoiled")).await.err(),
+    ] {
+        let corrupt = matches!(&refused, Some(Refusal::World(error))
+            if error.kind() == Kind::Corrupt && error.to_string().contains("m/spoiled"));
+        assert!(corrupt, "{refused:?}");
+    }
+    engine.run_to_end(start("new", json!({}))).await.unwrap();
+    assert_eq!(world.steps.keys().len(), 4, "the spoiled execution calls nobody");
+}
+
+#[tokio::test]
+async fn what_was_recorded_never_changes() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", CALLS_BACK).await.unwrap();
+    engine.start(start("one", json!({"a": 1}))).await.unwrap();
+    world.steps.called(1).await;
+    let mut before = world.journal().read(&id("one")).await.unwrap();
+    assert!(!before.is_empty());
+    world.close(engine).await;
+    let engine = world.open().await;
+    let token = world.steps.kept()["token"].as_str().unwrap().to_owned();
+    engine.answer(&token, Callback::Success(json!({}))).await.unwrap();
+    engine.ended(&id("one")).await.unwrap();
+    let after = world.journal().read(&id("one")).await.unwrap();
+    assert!(after.len() > before.len());
+    before.extend_from_slice(&after[before.len()..]);
+    assert_eq!(before, after);
 }

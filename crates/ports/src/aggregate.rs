@@ -166,7 +166,7 @@ impl Aggregates {
     /// does nothing; rejections are not recorded.
     ///
     /// # Errors
-    /// See [`Failure`]. `World` of kind `Conflict` after [`CONFLICTS_MAX`] lost races.
+    /// See [`Failure`]. `World` of kind `Conflict` after a bounded number of lost races.
     pub async fn decide<R, X>(
         &self,
         partition: &Partition,

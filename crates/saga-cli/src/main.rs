@@ -4,6 +4,7 @@ mod bench;
 mod up;
 
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Ordersaga: an event-driven order system whose sagas lose nothing.
@@ -56,9 +57,10 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 }
 
 /// Says something to whoever runs the program.
-#[expect(clippy::print_stdout, reason = "the command line speaks on standard output")]
+///
+/// Somebody who has stopped listening (`saga config | head -1`) is no reason to fail.
 pub(crate) fn say(text: &str) {
-    println!("{text}");
+    drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 #[expect(clippy::print_stderr, reason = "the command line complains on standard error")]

@@ -62,10 +62,12 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
     let system = System::start(config).await?;
     crate::say(&system.greeting());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let is_broken = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        () = system.broken() => true,
+    };
     system.stop().await;
+    anyhow::ensure!(!is_broken, "a part of the system has ended; the log says which");
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::order::{Details, Event, Line};
 use contracts::envelope::{Envelope, Origin};
 use contracts::order::{
     OrderCancelRequested, OrderCancelled, OrderConfirmed, OrderParked, OrderPlaced, OrderRejected,
-    OrderResumed, Quantity,
+    OrderResumed, Quantity, ValidOrder,
 };
 
 /// Tells of an event; `None` when it concerns nobody else.
@@ -50,11 +50,19 @@ pub(crate) fn envelope(event: &Event, details: &Details, origin: &Origin<'_>) ->
     Some(told)
 }
 
-/// What a saga needs to know of an order.
-pub(crate) fn placed(details: &Details) -> OrderPlaced {
+fn placed(details: &Details) -> OrderPlaced {
     OrderPlaced {
         order_id: details.id.clone(),
         user_id: details.user_id.clone(),
+        lines: quantities(&details.lines),
+        total: details.total,
+    }
+}
+
+/// What a saga needs to know of an order.
+pub(crate) fn valid(details: &Details) -> ValidOrder {
+    ValidOrder {
+        order_id: details.id.clone(),
         lines: quantities(&details.lines),
         total: details.total,
         card_token: details.card_token.clone(),

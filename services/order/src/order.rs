@@ -26,6 +26,9 @@ use contracts::user::Contact;
 use contracts::{Money, OrderId, Sku, Timestamp, UserId};
 use std::collections::BTreeSet;
 
+/// The largest total of an order, in minor units: what payment gateways take in one charge.
+pub const TOTAL_MINOR_MAX: i64 = 100_000_000_000;
+
 /// The most lines of one order: keeps its saga's payload far below 262,144 bytes.
 pub const LINES_MAX: usize = 100;
 /// The most pieces of one product in one order: more is a typing error or a trade customer.
@@ -199,7 +202,9 @@ fn total(lines: &[Line]) -> Result<Money, Rejection> {
     let sum = lines.iter().try_fold(Money::zero(currency), |sum, line| {
         sum.plus(line.unit_price.times(line.quantity)?)
     });
-    sum.ok().filter(|total| total.amount_minor > 0).ok_or(No::TotalOutOfRange)
+    sum.ok()
+        .filter(|total| (1..=TOTAL_MINOR_MAX).contains(&total.amount_minor))
+        .ok_or(No::TotalOutOfRange)
 }
 
 fn validate(state: &State) -> Result<Vec<Event>, Rejection> {

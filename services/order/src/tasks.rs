@@ -2,7 +2,7 @@
 //!
 //! | task | input | answers | fails |
 //! |---|---|---|---|
-//! | `validate_order` | [`OrderTask`] | `OrderPlaced` | `OrderNotPending`, `CancelRequested` |
+//! | `validate_order` | [`OrderTask`] | `ValidOrder` | `OrderNotPending`, `CancelRequested` |
 //! | `confirm_order` | [`OrderTask`] | [`OrderTaskReply`] | `OrderNotPending`, `CancelRequested` |
 //! | `reject_order` | [`RejectOrder`] | [`OrderTaskReply`] | `OrderNotPending` |
 //! | `cancel_order` | [`OrderTask`] | [`OrderTaskReply`] | `OrderNotCancelling` |
@@ -57,7 +57,7 @@ impl Service {
     /// Says whether the saga should go on, and what it needs to know for that.
     async fn validate_order(&self, call: &TaskCall) -> Result<TaskReply, TaskError> {
         let OrderTask { order_id } = input(call)?;
-        let reply = |stored: &Stored| json(&facts::placed(&stored.order.details));
+        let reply = |stored: &Stored| json(&facts::valid(&stored.order.details));
         // A question, asked anew each time: so nothing is recorded.
         let answer = self.execute(&order_id, None, &Command::Validate, reply).await;
         answer.map(|answer| answer.reply()).map_err(|failure| refusal(call, failure))

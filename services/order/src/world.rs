@@ -103,6 +103,11 @@ impl World {
         location.trim_start_matches("/v1/orders/").parse().unwrap()
     }
 
+    /// Takes the store away: from here on it neither reads nor writes.
+    pub(crate) fn lose_store(&self) {
+        self.db.close();
+    }
+
     /// The kinds of all events told so far, in order.
     pub(crate) async fn told(&self) -> Vec<String> {
         let pending = self.db.pending(0, 100).await.unwrap();

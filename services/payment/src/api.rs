@@ -24,7 +24,12 @@ use serde::Serialize;
 pub fn order(pairs: &[(String, String)]) -> Result<OrderId, Vec<FieldError>> {
     let mut query = Query::read(pairs);
     let order_id = query.required("order_id", query::parsed);
+    // An order has one payment: every limit holds it, and no cursor is ever given out.
+    let page = query.page();
     query.finish()?;
+    if page.cursor.is_some() {
+        return Err(vec![FieldError::new("?cursor", "is none of ours: there is one page")]);
+    }
     order_id.ok_or_else(|| vec![FieldError::new("?order_id", "is missing")])
 }
 

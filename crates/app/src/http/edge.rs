@@ -11,17 +11,18 @@ use contracts::problem::{FieldError, MEDIA_TYPE};
 use contracts::{Problem, fields};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use ports::Kind;
 use ports::aggregate::{Answer, Failure};
+use ports::saga_engine::Refusal;
 use ports::task::chain;
-use resilience::idempotency::Replayed;
+use resilience::idempotency::{BODY_BYTES_MAX, Replayed, preferred_wait};
 use serde::Serialize;
 use serde_json::Value;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::str::FromStr;
-
-/// The largest body of a request, in bytes.
-pub(crate) const BODY_BYTES_MAX: usize = 65_536;
+use std::time::Duration;
 
 /// A request that is refused.
 #[derive(Debug)]
@@ -74,6 +75,17 @@ impl From<ports::Error> for Refused {
     }
 }
 
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::World(error) => error.into(),
+            refusal => Problem::new(409, "saga_refused", "The saga cannot take this now")
+                .detail(refusal.to_string())
+                .into(),
+        }
+    }
+}
+
 impl<X: Into<Problem>> From<Failure<X>> for Refused {
     fn from(failure: Failure<X>) -> Self {
         match failure {
@@ -112,13 +124,14 @@ impl<S: Send + Sync> FromRequest<S> for Nothing {
 }
 
 async fn read_body(request: Request) -> Answered<Bytes> {
-    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
-    Ok(body.map_err(|_| too_large())?.to_bytes())
-}
-
-fn too_large() -> Refused {
-    let detail = format!("a body may have at most {BODY_BYTES_MAX} bytes");
-    Problem::new(413, "body_too_large", "The body is too large").detail(detail).into()
+    match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let problem = Problem::new(413, "body_too_large", "The body is too large");
+            Err(problem.detail(format!("a body has at most {BODY_BYTES_MAX} bytes")).into())
+        }
+        Err(_) => Err(Problem::new(400, "body_unreadable", "The body did not arrive").into()),
+    }
 }
 
 fn check_media_type(headers: &HeaderMap) -> Answered<()> {
@@ -178,17 +191,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Condition {
     }
 }
 
-/// `Prefer: wait=N` (RFC 7240): how many seconds the client will wait for a fuller answer.
-pub(crate) struct PreferWait(pub(crate) Option<u64>);
+/// `Prefer: wait=N` (RFC 7240): how long the client will wait for a fuller answer.
+pub(crate) struct PreferWait(pub(crate) Option<Duration>);
 
 impl<S: Send + Sync> FromRequestParts<S> for PreferWait {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let prefer = parts.headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
-        let mut preferences = prefer.flat_map(|value| value.split(','));
-        let wait = preferences.find_map(|one| one.trim().strip_prefix("wait=")?.parse().ok());
-        Ok(Self(wait))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(preferred_wait(&parts.headers)))
     }
 }
 
@@ -234,4 +244,53 @@ pub(crate) fn no_such_route(status: StatusCode) -> Refused {
 /// What is not there.
 pub(crate) fn absent(what: impl Display) -> Refused {
     Problem::new(404, "not_found", "There is no such thing").detail(format!("no {what}")).into()
+}
+
+/// The page of a list; the only thing that can make no sense to a store is the cursor.
+pub(crate) fn listed<T>(page: ports::Result<T>) -> Answered<T> {
+    page.map_err(|error| match error.kind() {
+        Kind::Invalid => vec![FieldError::new("?cursor", "is none that this list gave out")].into(),
+        Kind::NotFound
+        | Kind::Conflict
+        | Kind::Throttled
+        | Kind::Timeout
+        | Kind::Unavailable
+        | Kind::Denied
+        | Kind::Corrupt => error.into(),
+    })
+}
+
+/// The answer to another site's page that wants to change something here.
+pub(crate) fn cross_site() -> Refused {
+    Problem::new(403, "cross_site", "Pages of other sites may not change anything here").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ports::Error;
+
+    #[test]
+    fn every_failure_of_the_world_is_a_problem_and_says_when_to_come_back() {
+        for (kind, status, code, comes_back) in [
+            (Kind::NotFound, 404, "not_found", false),
+            (Kind::Conflict, 409, "conflict", false),
+            (Kind::Throttled, 429, "throttled", true),
+            (Kind::Timeout, 504, "timeout", false),
+            (Kind::Unavailable, 503, "unavailable", true),
+            (Kind::Denied, 403, "denied", false),
+            (Kind::Invalid, 400, "invalid", false),
+            (Kind::Corrupt, 500, "corrupt", false),
+        ] {
+            let error = Error::new(kind, "read a page").because("a secret of the disk");
+            let refused = Refused::from(error);
+            assert_eq!((refused.0.status, refused.0.code.as_str()), (status, code));
+            let said = serde_json::to_string(&*refused.0).unwrap();
+            assert!(!said.contains("secret"), "{said}");
+            let response = refused.into_response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], MEDIA_TYPE);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), comes_back, "{code}");
+        }
+    }
 }

@@ -13,15 +13,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 }
 
 /// Says that the process runs.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/livez", operation_id = "livez", tag = "health", responses((status = 200, description = "What was asked for", body = String)))]
 async fn livez() -> &'static str {
     "ok"
 }
 
 /// Says whether requests can be served: the store answers and nothing is being stopped.
-#[utoipa::path(get, path = "/readyz", tag = "health",
-    responses((status = 200, body = String),
-        (status = 503, body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health",
+    responses((status = 200, description = "What was asked for", body = String),
+        (status = 503, description = "Not ready", body = Problem, content_type = "application/problem+json")))]
 async fn readyz(State(services): State<Arc<Services>>) -> Answered<&'static str> {
     if services.stopping.is_cancelled() {
         return Err(Problem::new(503, "stopping", "The system is being stopped").into());

@@ -13,9 +13,9 @@ mod users;
 use crate::stories::Stories;
 use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
-use ports::{Clock, EventLog};
+use ports::{Clock, EventLog, SagaEngine};
 use resilience::idempotency::{IdempotencyLayer, InFlight, Mode};
 use std::future::Future;
 use std::io;
@@ -34,6 +34,7 @@ pub(crate) struct Services {
     pub(crate) orders: Arc<order::Service>,
     pub(crate) payments: Arc<payment::Service>,
     pub(crate) notifications: Arc<notification::Service>,
+    pub(crate) sagas: Arc<dyn SagaEngine>,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) stories: Arc<Stories>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -80,12 +81,16 @@ fn router(services: Arc<Services>) -> Router {
             edge::no_such_route(http::StatusCode::METHOD_NOT_ALLOWED)
         })
         .fallback(|| async { edge::no_such_route(http::StatusCode::NOT_FOUND) })
-        .layer(axum::middleware::from_fn(never_cached))
+        .layer(axum::middleware::from_fn(guarded))
         .with_state(services)
 }
 
-/// Keeps orders and addresses out of caches.
-async fn never_cached(request: Request, next: axum::middleware::Next) -> Response {
+/// Keeps other sites' pages from changing anything here, and answers out of caches.
+async fn guarded(request: Request, next: axum::middleware::Next) -> Response {
+    let site = request.headers().get("sec-fetch-site");
+    if !request.method().is_safe() && site.is_some_and(|site| site == "cross-site") {
+        return edge::cross_site().into_response();
+    }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if !headers.contains_key(http::header::CACHE_CONTROL) {

@@ -10,6 +10,7 @@ use contracts::{OrderId, Problem};
 use futures::stream;
 use http::HeaderMap;
 use ports::event_log::Archived;
+use ports::task::chain;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,10 +29,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 ///
 /// Each event's id is its place in the archive; a client that comes back with `Last-Event-ID` is
 /// told what came after it, nothing twice and nothing left out.
-#[utoipa::path(get, path = "/v1/orders/{id}/events", tag = "orders",
+#[utoipa::path(get, path = "/v1/orders/{id}/events", operation_id = "follow_order", tag = "orders",
     params(("id" = OrderId, Path), ("Last-Event-ID" = Option<u64>, Header)),
-    responses((status = 200, content_type = "text/event-stream", body = String),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What was asked for", content_type = "text/event-stream", body = String),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn events(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,
@@ -40,13 +41,13 @@ async fn events(
     if services.orders.find(&id).await?.is_none() {
         return Err(absent(format_args!("order {id}")));
     }
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let after = last_event_id(&headers)?;
     let story = Story {
         watcher: services.stories.watch(id.as_str()),
         stopping: services.stopping.clone(),
         services,
         id,
-        after: last.unwrap_or(0),
+        after,
         read: VecDeque::new(),
     };
     let events = stream::unfold(story, |mut story| async move {
@@ -54,6 +55,16 @@ async fn events(
         Some((Ok::<_, Infallible>(sent(&archived)), story))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// Where a client that comes back left off; zero for one that is new.
+fn last_event_id(headers: &HeaderMap) -> Answered<u64> {
+    let Some(id) = headers.get("last-event-id") else { return Ok(0) };
+    id.to_str().ok().and_then(|id| id.parse().ok()).ok_or_else(|| {
+        Problem::new(400, "malformed_event_id", "The Last-Event-ID is none of ours")
+            .detail("send the `id` of the last event that came, or no header")
+            .into()
+    })
 }
 
 fn sent(archived: &Archived) -> Event {
@@ -78,7 +89,10 @@ impl Story {
     /// comes back.
     async fn next(&mut self) -> Option<Archived> {
         while self.read.is_empty() {
-            let page = self.services.log.story(self.id.as_str(), self.after, PAGE).await.ok()?;
+            let page = self.services.log.story(self.id.as_str(), self.after, PAGE).await;
+            let page = page
+                .inspect_err(|error| tracing::error!(error = chain(error), "an order's events"))
+                .ok()?;
             if page.is_empty() {
                 tokio::select! {
                     () = self.watcher.changed() => {}

@@ -1,7 +1,9 @@
 //! `/v1/orders`: place, look, list, cancel.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Id, Json, Nothing, Pairs, PreferWait, absent, recorded, tagged};
+use crate::http::edge::{
+    Answered, Id, Json, Nothing, Pairs, PreferWait, absent, listed, recorded, tagged,
+};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,14 +13,13 @@ use http::StatusCode;
 use order::Status;
 use order::api::{self, ListOrders, OrderView, PlaceOrder, TimelineEntry};
 use order::record::Stored;
+use ports::saga_engine::Callback;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The longest a reader may wait for an order to be decided, in seconds.
-const WAIT_S_MAX: u64 = 30;
 /// How many events an order's timeline shows; an order's whole life has about a dozen.
 const TIMELINE_MAX: usize = 200;
 
@@ -33,16 +34,16 @@ pub(super) fn routes_that_honour_a_key() -> OpenApiRouter<Arc<Services>> {
 }
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(resume))
 }
 
 /// Places an order; its saga runs from here on by itself.
-#[utoipa::path(post, path = "/v1/orders", tag = "orders",
+#[utoipa::path(post, path = "/v1/orders", operation_id = "place_order", tag = "orders",
     params(("Idempotency-Key" = String, Header,
         description = "16-255 visible ASCII characters; the same key is the same order")),
     request_body = PlaceOrder,
-    responses((status = 202, body = OrderView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn place(
     State(services): State<Arc<Services>>,
     Extension(key): Extension<IdempotencyKey>,
@@ -53,10 +54,10 @@ async fn place(
 }
 
 /// Cancels an order: money and stock go back.
-#[utoipa::path(post, path = "/v1/orders/{id}/cancel", tag = "orders",
+#[utoipa::path(post, path = "/v1/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
     params(("id" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 202, body = OrderView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn cancel(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,
@@ -67,30 +68,53 @@ async fn cancel(
     Ok(recorded(services.orders.cancel(&id, key.as_ref()).await?))
 }
 
+/// Lets a parked order go on with the step that could not be finished: for operators, once what
+/// stood in the way is gone.
+#[utoipa::path(post, path = "/v1/orders/{id}/resume", operation_id = "resume_order", tag = "operations",
+    params(("id" = OrderId, Path)),
+    responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+async fn resume(
+    State(services): State<Arc<Services>>,
+    Id(id): Id<OrderId>,
+    Nothing: Nothing,
+) -> Answered<Response> {
+    let stored = services.orders.find(&id).await?;
+    let stored = stored.ok_or_else(|| absent(format_args!("order {id}")))?;
+    let obstacle = services.orders.obstacle(&id).await?.ok_or_else(|| {
+        let problem = Problem::new(409, "not_parked", "The order is not parked");
+        problem.detail("only an order of status `parked` waits for an operator")
+    })?;
+    let go_on = Callback::Success(serde_json::json!({}));
+    services.sagas.answer(&obstacle.task_token, go_on).await?;
+    let view = OrderView::of(&stored, timeline(&services, &id).await?);
+    Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response())
+}
+
 /// Lists orders, the newest first.
-#[utoipa::path(get, path = "/v1/orders", tag = "orders",
+#[utoipa::path(get, path = "/v1/orders", operation_id = "list_orders", tag = "orders",
     params(("user_id" = Option<String>, Query), ("status" = Option<Status>, Query),
-        ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = Listing<OrderView>),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "What was asked for", body = Listing<OrderView>),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
-    let page = services.orders.list(ListOrders::read(&pairs)?).await?;
+    let page = listed(services.orders.list(ListOrders::read(&pairs)?).await)?;
     Ok(axum::Json(api::listing(&page)).into_response())
 }
 
 /// Shows an order and what has happened to it.
-#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders",
+#[utoipa::path(get, path = "/v1/orders/{id}", operation_id = "show_order", tag = "orders",
     params(("id" = OrderId, Path), ("Prefer" = Option<String>, Header,
         description = "`wait=N`: answer once the order is no longer pending, at most N seconds")),
-    responses((status = 200, body = OrderView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What was asked for", body = OrderView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn show(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,
     PreferWait(wait): PreferWait,
 ) -> Answered<Response> {
     let stored = match wait {
-        Some(seconds) => decided(&services, &id, seconds).await?,
+        Some(wait) => decided(&services, &id, wait).await?,
         None => services.orders.find(&id).await?,
     };
     let stored = stored.ok_or_else(|| absent(format_args!("order {id}")))?;
@@ -103,21 +127,30 @@ async fn show(
     Ok(response)
 }
 
-/// Reads an order once it is no longer pending, or when the time is up.
-async fn decided(services: &Services, id: &OrderId, seconds: u64) -> Answered<Option<Stored>> {
-    let until = Instant::now() + Duration::from_secs(seconds.min(WAIT_S_MAX));
+/// Reads an order once it is no longer pending, or when the time is up or the system stops.
+async fn decided(services: &Services, id: &OrderId, wait: Duration) -> Answered<Option<Stored>> {
+    let until = Instant::now() + wait;
     let mut watcher = services.stories.watch(id.as_str());
     loop {
         let stored = services.orders.find(id).await?;
-        let is_open =
-            stored.as_ref().is_some_and(|stored| stored.order.state.status() == Status::Pending);
-        if !is_open || timeout_at(until, watcher.changed()).await.is_err() {
+        if stored.as_ref().is_none_or(|stored| stored.order.state.status() != Status::Pending) {
             return Ok(stored);
+        }
+        let has_news = tokio::select! {
+            news = timeout_at(until, watcher.changed()) => news.is_ok(),
+            () = services.stopping.cancelled() => false,
+        };
+        if !has_news {
+            return Ok(services.orders.find(id).await?);
         }
     }
 }
 
 async fn timeline(services: &Services, id: &OrderId) -> Answered<Vec<TimelineEntry>> {
     let story = services.log.story(id.as_str(), 0, TIMELINE_MAX).await?;
-    Ok(story.iter().map(|archived| TimelineEntry::from(&archived.envelope)).collect())
+    let mut entries: Vec<_> =
+        story.iter().map(|archived| TimelineEntry::from(&archived.envelope)).collect();
+    // The archive keeps the order of one aggregate's events, not that of several.
+    entries.sort_by_key(|entry| entry.at);
+    Ok(entries)
 }

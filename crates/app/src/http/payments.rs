@@ -5,7 +5,8 @@ use crate::http::edge::{Answered, Pairs};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::Problem;
-use payment::api::{self, PaymentList};
+use contracts::http::Listing;
+use payment::api::{self, PaymentView};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,10 +16,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 }
 
 /// Shows an order's payment with its ledger entries.
-#[utoipa::path(get, path = "/v1/payments", tag = "payments",
-    params(("order_id" = String, Query)),
-    responses((status = 200, body = PaymentList),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/payments", operation_id = "list_payments", tag = "payments",
+    params(("order_id" = String, Query),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100)),
+    responses((status = 200, description = "What was asked for", body = Listing<PaymentView>),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
     let payments = services.payments.payments(&api::order(&pairs)?).await?;
     Ok(axum::Json(payments).into_response())

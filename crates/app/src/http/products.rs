@@ -1,12 +1,13 @@
 //! `/v1/products` and `/v1/stock`.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, tagged};
+use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, listed, tagged};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use contracts::http::{IfMatch, Listing};
 use contracts::{Problem, Sku};
 use http::StatusCode;
-use inventory::api::{self, ProductList, ProductView, PutProduct, SetStock, StockView};
+use inventory::api::{self, ProductView, PutProduct, SetStock, StockView};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,11 +20,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 }
 
 /// Lists a product, or renames and prices it anew.
-#[utoipa::path(put, path = "/v1/products/{sku}", tag = "products",
+#[utoipa::path(put, path = "/v1/products/{sku}", operation_id = "put_product", tag = "products",
     params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header)),
     request_body = PutProduct,
-    responses((status = 200, body = ProductView), (status = 201, body = ProductView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What was asked for", body = ProductView), (status = 201, description = "Created", body = ProductView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn put_product(
     State(services): State<Arc<Services>>,
     Id(sku): Id<Sku>,
@@ -36,9 +37,9 @@ async fn put_product(
 }
 
 /// Shows a product.
-#[utoipa::path(get, path = "/v1/products/{sku}", tag = "products", params(("sku" = Sku, Path)),
-    responses((status = 200, body = ProductView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/products/{sku}", operation_id = "show_product", tag = "products", params(("sku" = Sku, Path)),
+    responses((status = 200, description = "What was asked for", body = ProductView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn product(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
     let found = services.inventory.product(&sku).await?;
     let product = found.ok_or_else(|| absent(format_args!("product {sku}")))?;
@@ -46,33 +47,38 @@ async fn product(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Ans
 }
 
 /// Lists the products, by SKU.
-#[utoipa::path(get, path = "/v1/products", tag = "products",
-    params(("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = ProductList),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/products", operation_id = "list_products", tag = "products",
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "What was asked for", body = Listing<ProductView>),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
-    let products = services.inventory.products(api::product_list(&pairs)?).await?;
+    let products = listed(services.inventory.products(api::product_list(&pairs)?).await)?;
     Ok(axum::Json(products).into_response())
 }
 
 /// Says how much of a product is on hand: after a count, or when goods come in.
-#[utoipa::path(put, path = "/v1/stock/{sku}", tag = "stock", params(("sku" = Sku, Path)),
+#[utoipa::path(put, path = "/v1/stock/{sku}", operation_id = "set_stock", tag = "stock", params(("sku" = Sku, Path)),
     request_body = SetStock,
-    responses((status = 200, body = StockView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What was asked for", body = StockView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn set_stock(
     State(services): State<Arc<Services>>,
     Id(sku): Id<Sku>,
+    Condition(condition): Condition,
     Json(body): Json,
 ) -> Answered<Response> {
+    if condition != IfMatch::Any {
+        let problem = Problem::new(400, "no_entity_tag", "Stock has no version to match");
+        return Err(problem.detail("every sale changes it; send no If-Match").into());
+    }
     let stock = services.inventory.set_stock(&sku, SetStock::read(&body)?).await?;
     Ok(axum::Json(stock).into_response())
 }
 
 /// Shows how much of a product is on hand, reserved and sold.
-#[utoipa::path(get, path = "/v1/stock/{sku}", tag = "stock", params(("sku" = Sku, Path)),
-    responses((status = 200, body = StockView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/stock/{sku}", operation_id = "show_stock", tag = "stock", params(("sku" = Sku, Path)),
+    responses((status = 200, description = "What was asked for", body = StockView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn stock(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
     Ok(axum::Json(services.inventory.stock(&sku).await?).into_response())
 }

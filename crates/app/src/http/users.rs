@@ -1,7 +1,7 @@
 //! `/v1/users`.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, tagged};
+use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, listed, tagged};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::http::Listing;
@@ -17,9 +17,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 }
 
 /// Creates a user; no two have the same address.
-#[utoipa::path(post, path = "/v1/users", tag = "users", request_body = PutUser,
-    responses((status = 201, body = UserView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/v1/users", operation_id = "create_user", tag = "users", request_body = PutUser,
+    responses((status = 201, description = "Created", body = UserView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn create(State(services): State<Arc<Services>>, Json(body): Json) -> Answered<Response> {
     let user = services.users.create(PutUser::read(&body)?).await?;
     let mut response = tagged(StatusCode::CREATED, &user, user.version);
@@ -30,19 +30,19 @@ async fn create(State(services): State<Arc<Services>>, Json(body): Json) -> Answ
 }
 
 /// Lists users, the newest first.
-#[utoipa::path(get, path = "/v1/users", tag = "users",
-    params(("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = Listing<UserView>),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/users", operation_id = "list_users", tag = "users",
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "What was asked for", body = Listing<UserView>),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
-    let page = services.users.list(api::list(&pairs)?).await?;
+    let page = listed(services.users.list(api::list(&pairs)?).await)?;
     Ok(axum::Json(api::listing(&page)).into_response())
 }
 
 /// Shows a user.
-#[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 200, body = UserView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/users/{id}", operation_id = "show_user", tag = "users", params(("id" = UserId, Path)),
+    responses((status = 200, description = "What was asked for", body = UserView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn show(State(services): State<Arc<Services>>, Id(id): Id<UserId>) -> Answered<Response> {
     let stored = services.users.find(&id).await?;
     let stored = stored.ok_or_else(|| absent(format_args!("user {id}")))?;
@@ -51,10 +51,10 @@ async fn show(State(services): State<Arc<Services>>, Id(id): Id<UserId>) -> Answ
 }
 
 /// Changes a user's address and name.
-#[utoipa::path(put, path = "/v1/users/{id}", tag = "users",
+#[utoipa::path(put, path = "/v1/users/{id}", operation_id = "update_user", tag = "users",
     params(("id" = UserId, Path), ("If-Match" = Option<String>, Header)), request_body = PutUser,
-    responses((status = 200, body = UserView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What was asked for", body = UserView),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn update(
     State(services): State<Arc<Services>>,
     Id(id): Id<UserId>,
@@ -66,10 +66,10 @@ async fn update(
 }
 
 /// Deletes a user; the orders stay.
-#[utoipa::path(delete, path = "/v1/users/{id}", tag = "users",
+#[utoipa::path(delete, path = "/v1/users/{id}", operation_id = "delete_user", tag = "users",
     params(("id" = UserId, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "Deleted"),
+        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
 async fn delete(
     State(services): State<Arc<Services>>,
     Id(id): Id<UserId>,

@@ -3,6 +3,7 @@
 use adapter_local::LocalDb;
 use contracts::task::TaskCall;
 use engine::{Engine, Ports};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use ports::SagaEngine;
 use ports::journal::ExecutionId;
@@ -12,7 +13,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tempfile::TempDir;
 use testkit::{ManualClock, SeededIds};
 use tokio::sync::watch;
@@ -110,18 +110,36 @@ impl World {
         let engine = Engine::new(ports, self.steps.clone());
         tokio::spawn({
             let engine = engine.clone();
-            async move { engine.run().await.unwrap() }
+            async move { engine.run().await }
         });
         engine
     }
 
     /// Stops an engine in the middle of whatever it does, and closes the directory.
     pub(crate) async fn close(&self, engine: Engine<Steps>) {
-        let impatient = engine.shutdown(Duration::ZERO);
-        impatient.await;
+        // One look, and what has not ended by then is cut.
+        let _has_ended = engine.shutdown().now_or_never().is_some();
         drop(engine);
         let db = self.db.lock().unwrap().take().unwrap();
         db.close();
+    }
+
+    /// The journal of the engine that runs.
+    pub(crate) fn journal(&self) -> Arc<LocalDb> {
+        Arc::clone(self.db.lock().unwrap().as_ref().unwrap())
+    }
+
+    /// Spoils a text wherever the closed directory has it.
+    pub(crate) fn damage(&self, text: &[u8]) {
+        let file = self.dir.path().join("ordersaga.db");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let places: Vec<_> =
+            (0..bytes.len() - text.len()).filter(|at| bytes[*at..].starts_with(text)).collect();
+        assert!(!places.is_empty(), "there is something to damage");
+        for at in places {
+            bytes[at] ^= 1;
+        }
+        std::fs::write(file, bytes).unwrap();
     }
 
     /// Returns once an execution is known.

@@ -24,4 +24,4 @@ pub use answer::Replayed;
 pub use in_flight::{IN_FLIGHT_MAX, InFlight};
 pub use key::{Caller, HEADER, KEY_CHARS_MAX, KEY_CHARS_MIN};
 pub use layer::{BODY_BYTES_MAX, Idempotency, IdempotencyLayer, Mode};
-pub use prefer::WAIT_MAX;
+pub use prefer::{WAIT_MAX, wait as preferred_wait};

@@ -15,7 +15,8 @@ pub const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long the client is willing to wait, in whole seconds, at most [`WAIT_MAX`].
 ///
 /// As the RFC says, the first of several counts, and what is malformed is not there.
-pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
+#[must_use]
+pub fn wait(headers: &HeaderMap) -> Option<Duration> {
     let value = headers
         .get_all(PREFER)
         .iter()

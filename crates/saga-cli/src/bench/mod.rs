@@ -38,8 +38,9 @@ pub(crate) struct Bench {
     #[arg(long, value_enum)]
     only: Option<Subject>,
     /// How many clients work at once.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
-    clients: Vec<usize>,
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256],
+        value_parser = clap::value_parser!(u16).range(1..))]
+    clients: Vec<u16>,
     /// How many seconds each figure is measured.
     #[arg(long)]
     seconds: Option<u64>,
@@ -111,7 +112,7 @@ impl Bench {
         for subject in Subject::ALL.into_iter().filter(|s| self.only.is_none_or(|o| o == *s)) {
             for &clients in &clients {
                 let dir = tempfile::tempdir_in(&self.dir)?;
-                crate::say(&measure(subject, dir.path(), clients, duration).await?);
+                crate::say(&measure(subject, dir.path(), usize::from(clients), duration).await?);
             }
         }
         Ok(())

@@ -120,6 +120,13 @@ async fn the_same_event_again_is_told_once() {
 }
 
 #[tokio::test]
+async fn events_that_overtake_each_other_are_all_told_once() {
+    let (first, second) = (confirmed(), cancelled());
+    check(&[second.clone(), first.clone(), second, first], &[Told::Cancelled, Told::Confirmed])
+        .await;
+}
+
+#[tokio::test]
 async fn a_crash_between_mail_and_record_is_made_good_without_a_second_mail() {
     let house = house();
     let event = confirmed();
@@ -150,8 +157,7 @@ async fn an_event_delivered_twice_at_once_is_told_once() {
 #[tokio::test]
 async fn an_event_of_another_kind_is_left_alone() {
     let (order_id, user_id) = ids();
-    let card_token = "tok_approve".to_owned();
-    let placed = OrderPlaced { order_id, user_id, lines: vec![], total: TOTAL, card_token };
+    let placed = OrderPlaced { order_id, user_id, lines: vec![], total: TOTAL };
     let foreign = Envelope { source: "somebody.else".to_owned(), ..confirmed() };
     check(&[envelope(&placed, 1), foreign], &[]).await;
 }

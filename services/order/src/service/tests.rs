@@ -111,6 +111,19 @@ async fn a_refused_request_leaves_its_key_free() {
 }
 
 #[tokio::test]
+async fn without_a_store_nothing_is_placed_or_cancelled() {
+    let world = World::new();
+    let id = world.placed().await;
+    world.lose_store();
+    let body = two_teas_and_a_cup();
+    let placed = place(&world, "k", &body).await.unwrap_err();
+    assert_eq!((placed.status, placed.code.as_str()), (503, "unavailable"));
+    let asked = key("cancel k", &json!({}));
+    let cancelled = Problem::from(world.service.cancel(&id, Some(&asked)).await.unwrap_err());
+    assert_eq!((cancelled.status, cancelled.code.as_str()), (503, "unavailable"));
+}
+
+#[tokio::test]
 async fn orders_are_listed_newest_first_page_by_page_and_by_status() {
     let world = World::new();
     for scope in ["a", "b", "c"] {

@@ -58,7 +58,7 @@ async fn a_saga_learns_what_its_order_wants() {
     let world = World::new();
     let order_id = world.placed().await;
     let answer = perform(&world, "validate_order", json!({"order_id": order_id})).await;
-    let placed: contracts::order::OrderPlaced = serde_json::from_value(answer.unwrap()).unwrap();
+    let placed: contracts::order::ValidOrder = serde_json::from_value(answer.unwrap()).unwrap();
     assert_eq!((placed.order_id, placed.total.amount_minor), (order_id, 2_899));
     assert_eq!((placed.lines.len(), placed.card_token.as_str()), (2, "tok_visa"));
 }
