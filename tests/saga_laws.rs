@@ -22,7 +22,7 @@ const CANCEL_STEPS: [&str; 5] =
 /// A saga whose steps fail must be decided within this time: reservations cannot wait longer.
 const DECIDED_WITHIN: Duration = Duration::from_mins(30);
 /// A step that may not be given up must be in an operator's sight within this time.
-const PARKED_WITHIN: Duration = Duration::from_hours(3);
+const PARKED_WITHIN: Duration = Duration::from_hours(1);
 /// How many steps of a machine a test follows before it calls it endless.
 const STEPS_MAX: u32 = 5_000;
 
