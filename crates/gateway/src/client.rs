@@ -16,6 +16,7 @@ use contracts::Problem;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use ports::gateway::{Books, Operation, Outcome};
+use ports::task::chain;
 use ports::{Error, Kind, PaymentGateway, Result};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Serialize;
@@ -141,7 +142,7 @@ impl HttpGateway {
         match exchange(request).await {
             Ok(answer) => judge(kind, operation, &answer),
             Err(Lost::NeverSent(error)) => Err(failure(kind, Kind::Unavailable).because(error)),
-            Err(Lost::Timeout(error) | Lost::Cut(error)) => Ok(unknown(describe(&*error))),
+            Err(Lost::Timeout(error) | Lost::Cut(error)) => Ok(unknown(chain(&*error))),
         }
     }
 }
@@ -289,18 +290,6 @@ fn failure(operation: OperationKind, kind: Kind) -> Error {
 
 fn unknown(why: impl Into<String>) -> Outcome {
     Outcome::Unknown { why: why.into() }
-}
-
-/// The whole chain of causes in one line.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// The kind of an answer that says for certain that nothing happened.

@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod journal;
 pub mod mailer;
 pub mod outbox;
+pub mod record;
 pub mod saga_engine;
 pub mod store;
 pub mod task;

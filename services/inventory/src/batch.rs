@@ -72,7 +72,7 @@ impl<'a> Batch<'a> {
         });
         let verdicts: Vec<Verdict> = verdicts.collect();
         if stock != before {
-            decision.writes.push(put(STATE, stored, record::text(&stock)?, None));
+            decision.writes.push(put(STATE, stored, ports::record::text(&stock), None));
         }
         Ok((decision, verdicts))
     }
@@ -95,7 +95,7 @@ impl<'a> Batch<'a> {
             && after.reservation != before.reservation
             && let Some(record) = ReservationRecord::of(after.reservation, self.now)
         {
-            let body = record::text(&record)?;
+            let body = ports::record::text(&record);
             decision.writes.push(put(name, item, body, self.expiry(after.reservation)));
         }
         for event in &events {

@@ -7,8 +7,7 @@ use crate::product;
 use crate::stock::{Counters, Reservation};
 use contracts::{Money, Timestamp};
 use ports::store::Item;
-use ports::{Error, Kind};
-use serde::de::DeserializeOwned;
+use ports::{Error, Kind, record};
 use serde::{Deserialize, Serialize};
 
 const VERSION: u32 = 1;
@@ -35,7 +34,7 @@ impl ProductRecord {
     }
 
     pub(crate) fn read(item: &Item) -> Result<Self, Error> {
-        read(item, "a product")
+        record::read(item, "a product", VERSION)
     }
 
     pub(crate) fn state(self) -> product::State {
@@ -59,7 +58,7 @@ impl StockRecord {
     /// Reads a product's stock; one that was never counted has none of anything.
     pub(crate) fn read(item: Option<&Item>) -> Result<Self, Error> {
         let nothing = Self { v: VERSION, on_hand: 0, reserved: 0, sold: 0, changes: 0 };
-        item.map_or(Ok(nothing), |item| read(item, "a stock"))
+        item.map_or(Ok(nothing), |item| record::read(item, "a stock", VERSION))
     }
 
     pub(crate) const fn counters(&self) -> Counters {
@@ -114,7 +113,7 @@ pub(crate) fn reservation(item: Option<&Item>) -> Result<Reservation, Error> {
     let Some(item) = item else {
         return Ok(Reservation::Untouched);
     };
-    let record: ReservationRecord = read(item, "a reservation")?;
+    let record: ReservationRecord = record::read(item, "a reservation", VERSION)?;
     match (record.status, record.quantity) {
         (Status::Reserved, Some(quantity)) => Ok(Reservation::Reserved { quantity }),
         (Status::Barred, Some(quantity)) => Ok(Reservation::Barred { quantity }),
@@ -125,27 +124,6 @@ pub(crate) fn reservation(item: Option<&Item>) -> Result<Reservation, Error> {
             Err(corrupt("a reservation", "it says nothing of how many pieces it holds"))
         }
     }
-}
-
-/// The JSON text of a record.
-pub(crate) fn text<T: Serialize>(record: &T) -> Result<String, Error> {
-    serde_json::to_string(record)
-        .map_err(|error| Error::new(Kind::Invalid, "write a record").because(error))
-}
-
-fn read<T: DeserializeOwned>(item: &Item, what: &str) -> Result<T, Error> {
-    #[derive(Deserialize)]
-    struct Tag {
-        v: u32,
-    }
-    let unreadable = |error| Error::new(Kind::Corrupt, format!("read {what}")).because(error);
-    // The version first: a record of another one need not have this shape.
-    let Tag { v } = serde_json::from_str(&item.body).map_err(unreadable)?;
-    if v != VERSION {
-        let why = format!("it has version {v}, known is {VERSION}");
-        return Err(corrupt(what, &why));
-    }
-    serde_json::from_str(&item.body).map_err(unreadable)
 }
 
 fn corrupt(what: &str, why: &str) -> Error {
@@ -168,7 +146,7 @@ mod tests {
             r#""created_at":"2026-11-23T06:00:00.000Z","updated_at":"2026-11-23T06:00:00.120Z"}"#,
         );
         let record = ProductRecord::read(&stored(body)).unwrap();
-        assert_eq!(text(&record).unwrap(), body);
+        assert_eq!(record::text(&record), body);
         let price = Money::new(250, Currency::Eur);
         assert_eq!(record.state().unit_price, price);
     }
@@ -179,7 +157,7 @@ mod tests {
         let record = StockRecord::read(Some(&stored(body))).unwrap();
         let expected = Counters { on_hand: 7, reserved: 2, sold: 1 };
         assert_eq!((record.counters(), record.changes), (expected, 5));
-        assert_eq!(text(&record).unwrap(), body);
+        assert_eq!(record::text(&record), body);
     }
 
     #[test]
@@ -201,7 +179,7 @@ mod tests {
             let read = reservation(Some(&stored(&body))).unwrap();
             assert_eq!(read, expected);
             let record = ReservationRecord::of(read, at).unwrap();
-            assert_eq!(text(&record).unwrap(), body);
+            assert_eq!(record::text(&record), body);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::api::{ProductList, ProductView, PutProduct, SetStock, StockView};
 use crate::batch::{self, Batch, STATE};
 use crate::product::{self, Versioned};
 use crate::queue::{Call, Queues, Seat, Turn, Verdict};
-use crate::record::{self, ProductRecord, StockRecord};
+use crate::record::{ProductRecord, StockRecord};
 use crate::stock::{self, Rejection};
 use async_trait::async_trait;
 use contracts::envelope::Origin;
@@ -17,6 +17,7 @@ use contracts::{Envelope, Money, Sku, Timestamp};
 use futures::future::try_join_all;
 use ports::aggregate::{Aggregates, Decision, Failure};
 use ports::directory::Catalogue;
+use ports::record;
 use ports::store::{Cursor, Direction, Expect, IndexKey, Item, Partition, Query, Write};
 use ports::{Error, Kind, Result};
 use std::sync::Arc;
@@ -267,7 +268,7 @@ fn product_decision(
     let write = Write::Put {
         name: STATE.to_owned(),
         expect,
-        body: record::text(&record)?,
+        body: record::text(&record),
         indexes: vec![IndexKey { index: PRODUCTS, key: ALL.to_owned(), sort: sku.to_string() }],
         expires_at: None,
     };

@@ -4,8 +4,8 @@
 
 use crate::notification::{Kind, Notification};
 use contracts::{OrderId, Timestamp};
-use ports::Error;
 use ports::store::Item;
+use ports::{Error, record};
 use serde::{Deserialize, Serialize};
 
 const VERSION: u32 = 1;
@@ -38,25 +38,7 @@ impl Record {
     }
 
     pub(crate) fn read(item: &Item) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Tag {
-            v: u32,
-        }
-        let corrupt = || Error::new(ports::Kind::Corrupt, "read a notification");
-        // The version first: a record of another one need not have this shape.
-        let Tag { v } =
-            serde_json::from_str(&item.body).map_err(|error| corrupt().because(error))?;
-        if v != VERSION {
-            let why = format!("it has version {v}, known is {VERSION}");
-            return Err(corrupt().because(why));
-        }
-        serde_json::from_str(&item.body).map_err(|error| corrupt().because(error))
-    }
-
-    pub(crate) fn text(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|error| {
-            Error::new(ports::Kind::Invalid, "write a notification").because(error)
-        })
+        record::read(item, "a notification", VERSION)
     }
 }
 
@@ -77,7 +59,7 @@ mod tests {
         );
         let record = Record::read(&stored(body)).unwrap();
         assert_eq!(record.kind, Kind::Confirmed);
-        assert_eq!(record.text().unwrap(), body);
+        assert_eq!(record::text(&record), body);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Service {
         record: &Record,
         event_id: &str,
     ) -> Result<()> {
-        let body = record.text()?;
+        let body = ports::record::text(&record);
         let index = IndexKey {
             index: BY_ORDER,
             key: record.order_id.to_string(),

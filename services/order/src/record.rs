@@ -7,7 +7,7 @@ use crate::order::{Details, Line, Order, Parking, Saga, State, Status};
 use contracts::user::Contact;
 use contracts::{Money, OrderId, Timestamp, UserId};
 use ports::store::{Expect, IndexKey, Item, Partition, Write};
-use ports::{Error, Kind, Result};
+use ports::{Result, record};
 use serde::{Deserialize, Serialize};
 
 /// The item of an order's partition that holds the order.
@@ -24,11 +24,6 @@ pub struct Stored {
     pub version: u64,
     /// When it was written last.
     pub updated_at: Timestamp,
-}
-
-#[derive(Deserialize)]
-struct Tag {
-    v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,12 +90,7 @@ pub(crate) fn partition(id: &OrderId) -> Partition {
 /// # Errors
 /// `Corrupt` when the text is not an order, or of a version this program does not know.
 pub fn read(item: &Item) -> Result<Stored> {
-    let Tag { v } = parse(&item.body)?;
-    if v != VERSION {
-        let doing = format!("read an order stored in version {v}; known is version {VERSION}");
-        return Err(Error::new(Kind::Corrupt, doing));
-    }
-    let record: Record = parse(&item.body)?;
+    let record: Record = record::read(item, "an order", VERSION)?;
     let details = Details {
         id: record.id,
         user_id: record.user_id,
@@ -115,10 +105,6 @@ pub fn read(item: &Item) -> Result<Stored> {
         version: item.version,
         updated_at: record.updated_at,
     })
-}
-
-fn parse<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T> {
-    serde_json::from_str(body).map_err(|e| Error::new(Kind::Corrupt, "read an order").because(e))
 }
 
 /// The write that stores an order, provided that its item is still as `expect` says.
@@ -139,7 +125,7 @@ pub(crate) fn write(order: &Order, expect: Expect, updated_at: Timestamp) -> Wri
     Write::Put {
         name: ITEM.to_owned(),
         expect,
-        body: serde_json::to_string(&record).expect("a record is plain data"),
+        body: record::text(&record),
         indexes: indexes(order),
         expires_at: None,
     }

@@ -8,8 +8,7 @@ use crate::payment::{Payment, Stage, State};
 use contracts::{Currency, Money, OrderId, Timestamp};
 use ports::gateway::Books;
 use ports::store::Item;
-use ports::{Error, Kind};
-use serde::de::DeserializeOwned;
+use ports::{Error, Kind, record};
 use serde::{Deserialize, Serialize};
 
 const VERSION: u32 = 1;
@@ -117,7 +116,7 @@ impl PaymentRecord {
     }
 
     pub(crate) fn read(item: &Item) -> Result<Self, Error> {
-        read(item, "a payment")
+        record::read(item, "a payment", VERSION)
     }
 
     pub(crate) const fn amount(&self) -> Option<Money> {
@@ -189,29 +188,8 @@ impl EntryRecord {
     }
 
     pub(crate) fn read(item: &Item) -> Result<Self, Error> {
-        read(item, "a ledger entry")
+        record::read(item, "a ledger entry", VERSION)
     }
-}
-
-/// The JSON text of a record.
-pub(crate) fn text<T: Serialize>(record: &T) -> Result<String, Error> {
-    serde_json::to_string(record)
-        .map_err(|error| Error::new(Kind::Invalid, "write a record").because(error))
-}
-
-fn read<T: DeserializeOwned>(item: &Item, what: &str) -> Result<T, Error> {
-    #[derive(Deserialize)]
-    struct Tag {
-        v: u32,
-    }
-    let unreadable = |error| Error::new(Kind::Corrupt, format!("read {what}")).because(error);
-    // The version first: a record of another one need not have this shape.
-    let Tag { v } = serde_json::from_str(&item.body).map_err(unreadable)?;
-    if v != VERSION {
-        let why = format!("it has version {v}, known is {VERSION}");
-        return Err(Error::new(Kind::Corrupt, format!("read {what}")).because(why));
-    }
-    serde_json::from_str(&item.body).map_err(unreadable)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use crate::api::{PaymentList, PaymentView};
 use crate::ledger::{Entry, Movement};
 use crate::payment::{self, Command, Event, Rejection, State};
-use crate::record::{self, EntryRecord, Facts, PaymentRecord};
+use crate::record::{EntryRecord, Facts, PaymentRecord};
 use contracts::envelope::Origin;
 use contracts::http::PageRequest;
 use contracts::payment::{
@@ -15,6 +15,7 @@ use contracts::payment::{
 };
 use contracts::{Envelope, Money, OrderId, PaymentId, Timestamp};
 use ports::aggregate::{Aggregates, Decision, Failure};
+use ports::record;
 use ports::store::{Cursor, Direction, Expect, IndexKey, Item, Partition, Query, Write};
 use ports::{PaymentGateway, Result};
 use std::sync::Arc;
@@ -159,7 +160,7 @@ fn decision(
     for (movement, moved) in moves(&state, &events) {
         entries += 1;
         let entry = Entry::of(movement, moved.amount_minor, moved.currency);
-        let body = record::text(&EntryRecord::of(entry, now))?;
+        let body = record::text(&EntryRecord::of(entry, now));
         writes.push(put(entry_name(entries), Expect::Absent, body, Vec::new()));
     }
     let expect = Expect::unchanged(item);
@@ -176,7 +177,7 @@ fn decision(
     let indexes = indexes(order_id, &state, created_at);
     let facts = Facts { order_id: order_id.clone(), entries, created_at, updated_at: now };
     let record = PaymentRecord::of(state, facts);
-    writes.push(put(STATE.to_owned(), expect, record::text(&record)?, indexes));
+    writes.push(put(STATE.to_owned(), expect, record::text(&record), indexes));
     Ok(Decision { writes, outbox, reply: (Some(record), true) })
 }
 

@@ -8,7 +8,7 @@ use crate::email::Email;
 use crate::user::User;
 use contracts::{Timestamp, UserId};
 use ports::store::{Expect, IndexKey, Item, Partition, Write};
-use ports::{Error, Kind, Result};
+use ports::{Result, record};
 use serde::{Deserialize, Serialize};
 
 /// The item of a user's partition that holds the user.
@@ -29,11 +29,6 @@ pub struct Stored {
     pub version: u64,
     /// When it was written last.
     pub updated_at: Timestamp,
-}
-
-#[derive(Deserialize)]
-struct Tag {
-    v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,7 +63,7 @@ pub(crate) fn claim_partition(email: &Email) -> Partition {
 /// # Errors
 /// `Corrupt` when the text is not a user, or of a version this program does not know.
 pub fn read_user(item: &Item) -> Result<Stored> {
-    let record: UserRecord = parse("a user", &item.body)?;
+    let record: UserRecord = record::read(item, "a user", VERSION)?;
     let user = User {
         id: record.id,
         email: record.email,
@@ -83,18 +78,8 @@ pub fn read_user(item: &Item) -> Result<Stored> {
 /// # Errors
 /// `Corrupt` when the text is not a claim, or of a version this program does not know.
 pub fn read_claim(item: &Item) -> Result<Seen> {
-    let record: ClaimRecord = parse("a claim on an address", &item.body)?;
+    let record: ClaimRecord = record::read(item, "a claim on an address", VERSION)?;
     Ok(Seen { claim: record.claim, version: item.version })
-}
-
-fn parse<'a, T: Deserialize<'a>>(what: &str, body: &'a str) -> Result<T> {
-    let corrupt = |e| Error::new(Kind::Corrupt, format!("read {what}")).because(e);
-    let Tag { v } = serde_json::from_str(body).map_err(corrupt)?;
-    if v != VERSION {
-        let doing = format!("read {what} stored in version {v}; known is version {VERSION}");
-        return Err(Error::new(Kind::Corrupt, doing));
-    }
-    serde_json::from_str(body).map_err(corrupt)
 }
 
 /// The write that stores a user, provided that its item is still as `expect` says.
@@ -112,7 +97,7 @@ pub(crate) fn write_user(user: &User, expect: Expect, updated_at: Timestamp) -> 
     Write::Put {
         name: USER_ITEM.to_owned(),
         expect,
-        body: text(&record),
+        body: record::text(&record),
         indexes: vec![IndexKey { index, key: key.to_owned(), sort }],
         expires_at: None,
     }
@@ -124,20 +109,17 @@ pub(crate) fn write_claim(claim: &Claim, expect: Expect) -> Write {
     Write::Put {
         name: CLAIM_ITEM.to_owned(),
         expect,
-        body: text(&record),
+        body: record::text(&record),
         indexes: Vec::new(),
         expires_at: None,
     }
-}
-
-fn text(record: &impl Serialize) -> String {
-    serde_json::to_string(record).expect("a record is plain data")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::claim::State;
+    use ports::Kind;
 
     const USER: &str = concat!(
         r#"{"v":1,"id":"usr_00000000000000000000000000000002","email":"Ada@example.com","#,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::order::{Obstacle, Stage};
 use contracts::Currency;
+use ports::Kind;
 
 const FACTS: &str = concat!(
     r#""id":"ord_00000000000000000000000000000001","#,
