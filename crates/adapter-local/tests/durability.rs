@@ -5,7 +5,7 @@
 
 use adapter_local::LocalDb;
 use ports::conformance::head;
-use ports::journal::{Append, ExecutionId};
+use ports::journal::{Append, ExecutionId, Scan};
 use ports::{Definitions, Journal, Kind};
 use rusqlite::Connection;
 use std::path::Path;
@@ -183,6 +183,33 @@ async fn a_head_or_a_definition_that_makes_no_sense_is_corrupt() {
     let db = files.open();
     assert_eq!(db.head(&id("x")).await.unwrap_err().kind(), Kind::Corrupt);
     assert_eq!(db.definition("h1").await.unwrap_err().kind(), Kind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_damaged_head_hides_no_other_from_a_listing() {
+    let files = Reopening::new();
+    let db = files.open();
+    for name in ["a", "b", "c", "d"] {
+        db.append(step(name, 1)).await.unwrap();
+    }
+    drop(db);
+    let file = Connection::open(files.dir.path().join("ordersaga.db")).unwrap();
+    file.execute("UPDATE heads SET definition = CAST(x'ff' AS TEXT) WHERE name = 'b'", ()).unwrap();
+    drop(file);
+    let db = files.open();
+    let mut names = Vec::new();
+    let mut after = None;
+    loop {
+        // One by one, so that the damaged one is a page of its own.
+        let page = db.scan(Scan::Machine("m".to_owned(), None), 1, after).await.unwrap();
+        names.extend(page.items.into_iter().map(|head| head.id.name));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["a", "c", "d"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! Listing heads.
+//! Listing heads. One that cannot be read is left out and reported: it must not hide the others.
 
 use super::{STATUSES, code, read_head, select_heads};
 use crate::cursor;
@@ -6,12 +6,31 @@ use crate::readers::{Reader, Readers};
 use ports::Result;
 use ports::journal::{Head, Scan, Status};
 use ports::store::{Cursor, Page};
+use rusqlite::Row;
 
 /// The most heads one page returns, whatever was asked: a read runs where it is called.
 const SCAN_MAX: usize = 1_000;
 
 /// A place in a listing: an instant in milliseconds (zero where there is none) and the execution.
 type Position = (i64, i64);
+
+/// A row of a listing.
+struct Listed {
+    execution: i64,
+    started_at: i64,
+    wake_at: Option<i64>,
+    /// `None` when it is damaged.
+    head: Option<Head>,
+}
+
+/// Reads a row of [`select_heads`]; its place in the listing is known even if its head is damaged.
+fn read_listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
+    let execution = row.get(0)?;
+    let head = read_head(row)
+        .inspect_err(|error| tracing::error!(execution, %error, "left out a damaged execution"));
+    let head = head.ok().map(|(_, head)| head);
+    Ok(Listed { execution, started_at: row.get(6)?, wake_at: row.get(8)?, head })
+}
 
 /// Reads one page.
 pub(super) fn scan(
@@ -36,7 +55,7 @@ pub(super) fn scan(
                  ORDER BY execution LIMIT ?2"
             ),
             (after.map_or(0, |(_, execution)| execution), limit + 1),
-            read_head,
+            read_listed,
         ),
         Scan::WakingBefore(before) => {
             let (wake_at, execution) = after.unwrap_or((i64::MIN, 0));
@@ -47,7 +66,7 @@ pub(super) fn scan(
                      ORDER BY wake_at, execution LIMIT ?4"
                 ),
                 (before.as_millis(), wake_at, execution, limit + 1),
-                read_head,
+                read_listed,
             )
         }
     })?;
@@ -55,7 +74,7 @@ pub(super) fn scan(
     found.truncate(limit);
     let next =
         found.last().filter(|_| more).map(|last| cursor::seal(&listing, &position(scan, last)));
-    Ok(Page { items: found.into_iter().map(|(_, head)| head).collect(), next })
+    Ok(Page { items: found.into_iter().filter_map(|listed| listed.head).collect(), next })
 }
 
 /// The newest of one machine and status, as far as the index goes without a detour.
@@ -64,7 +83,7 @@ fn of_status(
     machine: &str,
     status: Status,
     (limit, after): (usize, Option<Position>),
-) -> rusqlite::Result<Vec<(i64, Head)>> {
+) -> rusqlite::Result<Vec<Listed>> {
     let (started_at, execution) = after.unwrap_or((i64::MAX, i64::MAX));
     reader.all(
         select_heads!(
@@ -72,7 +91,7 @@ fn of_status(
              ORDER BY started_at DESC, execution DESC LIMIT ?5"
         ),
         (machine, code(status), started_at, execution, limit),
-        read_head,
+        read_listed,
     )
 }
 
@@ -82,7 +101,7 @@ fn of_machine(
     reader: &Reader<'_>,
     machine: &str,
     (limit, after): (usize, Option<Position>),
-) -> rusqlite::Result<Vec<(i64, Head)>> {
+) -> rusqlite::Result<Vec<Listed>> {
     let mut found = Vec::new();
     reader.snapshot(|reader| {
         for status in STATUSES {
@@ -90,18 +109,18 @@ fn of_machine(
         }
         Ok(())
     })?;
-    found.sort_by_key(|(execution, head)| std::cmp::Reverse((head.started_at, *execution)));
+    found.sort_by_key(|listed| std::cmp::Reverse((listed.started_at, listed.execution)));
     found.truncate(limit);
     Ok(found)
 }
 
-fn position(scan: &Scan, (execution, head): &(i64, Head)) -> Position {
+fn position(scan: &Scan, listed: &Listed) -> Position {
     let instant = match scan {
-        Scan::Machine(..) => Some(head.started_at),
-        Scan::OwingCalls => None,
-        Scan::WakingBefore(_) => head.wake_at,
+        Scan::Machine(..) => listed.started_at,
+        Scan::OwingCalls => 0,
+        Scan::WakingBefore(_) => listed.wake_at.unwrap_or(0),
     };
-    (instant.map_or(0, |instant| instant.as_millis()), *execution)
+    (instant, listed.execution)
 }
 
 /// What a cursor belongs to. The time before which executions want to wake is not part of it: it
