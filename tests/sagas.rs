@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
 
 use serde_json::Value;
+use std::path::Path;
 use system_tests::Shop;
 
 /// Places an order of two for 20.00 EUR with a card; answers how it ended and the gateway's ledger.
@@ -141,6 +142,56 @@ async fn an_order_that_is_cancelled_while_its_saga_runs_ends_cancelled() {
     let [authorized, captured, voided, refunded] = money(&shop.client.ledger(&id).await);
     assert_eq!((captured - refunded, authorized - captured - voided), (0, 0));
     assert_eq!(shop.client.stock("TEA").await, (10, 0, 0));
+    shop.close().await;
+}
+
+/// Replaces what is stored of a product's stock; answers what stood there.
+fn store_stock(dir: &Path, sku: &str, body: &str) -> String {
+    let file = rusqlite::Connection::open(dir.join("ordersaga.db")).unwrap();
+    let (partition, name) = (format!("stock#{sku}"), "state");
+    let before = file
+        .query_row(
+            "SELECT body FROM items WHERE partition = ?1 AND name = ?2",
+            (&partition, name),
+            |row| row.get(0),
+        )
+        .unwrap();
+    file.execute(
+        "UPDATE items SET body = ?3 WHERE partition = ?1 AND name = ?2",
+        (&partition, name, body),
+    )
+    .unwrap();
+    before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_cannot_be_undone_is_parked_and_goes_on_once_it_is_mended() {
+    let shop = Shop::open().await;
+    shop.client.put_product("TEA", 10).await;
+    // A record that nobody can read: neither reserving nor releasing can be done.
+    let mut sound = String::new();
+    let shop = shop.reopen_after(|dir| sound = store_stock(dir, "TEA", "damaged")).await;
+    let id = shop.place("TEA", 2, "tok_approve").await;
+    let order = shop.client.ended(&id).await;
+    assert_end(&order, "parked", Some("compensation_failed"));
+    assert_eq!(order["parked"]["step"], "ReleaseStock", "{order:#}");
+    let resume = format!("/v1/orders/{id}/resume");
+    let cancelled = shop.client.send("POST", &format!("/v1/orders/{id}/cancel"), &[], "").await;
+    assert_eq!(cancelled.unwrap().code(), "not_cancellable");
+
+    // Resumed too early, it is parked again; mended and resumed, it ends as it should.
+    let answer = shop.client.send("POST", &resume, &[], "").await.unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    shop.client.told(&id, "order_parked", 2).await;
+    let shop = shop.reopen_after(|dir| drop(store_stock(dir, "TEA", &sound))).await;
+    let answer = shop.client.send("POST", &resume, &[], "").await.unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    shop.client.told(&id, "order_rejected", 1).await;
+    let order = shop.client.ended(&id).await;
+    assert_end(&order, "rejected", Some("inventory_unavailable"));
+    assert_eq!(shop.client.stock("TEA").await, (10, 0, 0));
+    let again = shop.client.send("POST", &resume, &[], "").await.unwrap();
+    assert_eq!((again.status.as_u16(), again.code().as_str()), (409, "not_parked"));
     shop.close().await;
 }
 

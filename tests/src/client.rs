@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How often an order is asked for again before a test gives up; each time waits `WAIT_S`.
-const ASKS_MAX: u32 = 8;
+/// How often an order's end is waited for before a test gives up; each time waits `WAIT_S`.
+const WAITS_MAX: u32 = 8;
 /// How long one question for an order's end waits on the server, in seconds.
 const WAIT_S: u64 = 20;
-/// How often the mails of an order are asked for before a test gives up; a mail takes a few asks.
-const MAIL_ASKS_MAX: u32 = 20_000;
+/// How often a thing that follows by itself is asked for before a test gives up; it takes a few.
+const ASKS_MAX: u32 = 20_000;
 
 /// A client.
 #[derive(Clone)]
@@ -149,7 +149,7 @@ impl Client {
     pub async fn ended(&self, id: &str) -> Value {
         let (path, wait) = (format!("/v1/orders/{id}"), format!("wait={WAIT_S}"));
         let mut order = Value::Null;
-        for _ in 0..ASKS_MAX {
+        for _ in 0..WAITS_MAX {
             let answer = self.send("GET", &path, &[("prefer", wait.as_str())], "").await.unwrap();
             assert_eq!(answer.status, 200, "{}", answer.body);
             order = answer.json();
@@ -177,7 +177,7 @@ impl Client {
     pub async fn mails(&self, order_id: &str, count: usize) -> Vec<Value> {
         let path = format!("/v1/notifications?order_id={order_id}");
         let mut mails = Vec::new();
-        for _ in 0..MAIL_ASKS_MAX {
+        for _ in 0..ASKS_MAX {
             let found = self.get(&path).await.json();
             mails = found["items"].as_array().cloned().unwrap_or_default();
             if mails.len() >= count {
@@ -185,6 +185,19 @@ impl Client {
             }
         }
         mails
+    }
+
+    /// Returns once an order's timeline tells of an event so many times.
+    pub async fn told(&self, order_id: &str, event: &str, times: usize) {
+        let path = format!("/v1/orders/{order_id}");
+        for _ in 0..ASKS_MAX {
+            let order = self.get(&path).await.json();
+            let timeline = order["timeline"].as_array().cloned().unwrap_or_default();
+            if timeline.iter().filter(|entry| entry["event"] == event).count() >= times {
+                return;
+            }
+        }
+        panic!("order {order_id} does not tell of {event} {times} times");
     }
 
     /// What the payment service has on its books for an order; null when nothing.

@@ -46,7 +46,13 @@ impl Shop {
 
     /// Stops the system and starts it again on the same directory.
     pub async fn reopen(self) -> Self {
+        self.reopen_after(|_| ()).await
+    }
+
+    /// Stops the system, does something to its directory, and starts it again.
+    pub async fn reopen_after(self, between: impl FnOnce(&Path)) -> Self {
         self.system.stop().await;
+        between(self.dir.path());
         let (system, client) = start(self.dir.path()).await;
         Self { client, system, ..self }
     }
