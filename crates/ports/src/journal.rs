@@ -97,7 +97,8 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the journal does not hold exactly `expected` events: nothing was appended.
-    /// `Unavailable`: nothing was appended.
+    /// `Invalid` for an append without events. `Timeout`: it may have been appended. `Unavailable`:
+    /// nothing was appended.
     async fn append(&self, append: Append) -> Result<()>;
 
     /// Reads an execution's whole journal, in order; empty when there is none.
@@ -127,7 +128,7 @@ pub trait Definitions: Send + Sync {
     /// Doing it twice changes nothing. Running executions keep theirs.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// `Conflict` when the hash names another text already. `Unavailable`.
     async fn publish(&self, machine: &str, hash: &str, text: &str) -> Result<()>;
 
     /// Reads a definition by its hash.

@@ -199,7 +199,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when a condition does not hold: nothing was written. `Invalid` past the limits
-    /// of this module. `Unavailable`: nothing was written.
+    /// of this module. `Timeout`: it may have been written. `Unavailable`: nothing was written.
     async fn commit(&self, change: Change) -> Result<()>;
 
     /// Lists the items of one index group.
