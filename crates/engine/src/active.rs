@@ -79,12 +79,4 @@ impl Active {
             shard.remove(id);
         }
     }
-
-    /// How many drivers are at work.
-    pub(crate) fn len(&self) -> usize {
-        let count = |shard: &Mutex<HashMap<_, _>>| {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).len()
-        };
-        self.shards.iter().map(count).sum()
-    }
 }

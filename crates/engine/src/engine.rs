@@ -246,7 +246,7 @@ fn gone(id: &ExecutionId) -> Refusal {
 impl<T: Transport> SagaEngine for Engine<T> {
     async fn start(&self, start: Start) -> Result<(), Refusal> {
         name::check_name(&start.id.name)?;
-        if self.shared.active.len() >= ACTIVE_MAX || self.shared.stopping.is_cancelled() {
+        if self.shared.drivers.len() >= ACTIVE_MAX || self.shared.stopping.is_cancelled() {
             let busy = Error::new(Kind::Throttled, format!("start {}", start.id));
             return Err(Refusal::World(busy.retry_after(Duration::from_secs(1))));
         }

@@ -45,11 +45,14 @@ fn list(problems: &[Problem]) -> String {
 pub(crate) struct Programs {
     definitions: Arc<dyn Definitions>,
     compiled: Mutex<HashMap<String, Arc<Program>>>,
+    /// By machine. Held while a definition is published or looked up, so that what is here is
+    /// always what was published last: a data directory has one process.
+    current: tokio::sync::Mutex<HashMap<String, Arc<Program>>>,
 }
 
 impl Programs {
     pub(crate) fn new(definitions: Arc<dyn Definitions>) -> Self {
-        Self { definitions, compiled: Mutex::default() }
+        Self { definitions, compiled: Mutex::default(), current: tokio::sync::Mutex::default() }
     }
 
     /// Makes `text` the definition that new executions of `machine` run by.
@@ -63,17 +66,22 @@ impl Programs {
             let (machine, resource) = (machine.to_owned(), resource.to_string());
             return Err(Unpublishable::Unreachable { machine, resource });
         }
+        let mut current = self.current.lock().await;
         self.definitions.publish(machine, program.hash(), text).await?;
-        self.keep(program);
+        current.insert(machine.to_owned(), self.keep(program));
         Ok(())
     }
 
     /// The program that new executions of `machine` run by.
     pub(crate) async fn current(&self, machine: &str) -> Result<Option<Arc<Program>>, Error> {
-        match self.definitions.current(machine).await? {
-            Some(hash) => Ok(Some(self.by_hash(&hash).await?)),
-            None => Ok(None),
+        let mut current = self.current.lock().await;
+        if let Some(program) = current.get(machine) {
+            return Ok(Some(Arc::clone(program)));
         }
+        let Some(hash) = self.definitions.current(machine).await? else { return Ok(None) };
+        let program = self.by_hash(&hash).await?;
+        current.insert(machine.to_owned(), Arc::clone(&program));
+        Ok(Some(program))
     }
 
     /// The program with this hash, for an execution that started with it.
