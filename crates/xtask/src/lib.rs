@@ -6,11 +6,18 @@ pub mod diagrams;
 pub mod direction;
 pub mod tidy;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The root of the repository.
+/// The root of the repository that this runs in.
+///
+/// Found when it is asked for: a path kept at build time would outlive a moved checkout in a shared
+/// build cache.
+///
+/// # Panics
+/// It does not run inside the repository.
 #[must_use]
 pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).expect("this crate lives two folders below the root").to_owned()
+    let here = std::env::current_dir().expect("the current directory is there");
+    let root = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.expect("this runs inside the repository").to_owned()
 }

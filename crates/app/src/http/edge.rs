@@ -28,6 +28,16 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Refused(Box<Problem>);
 
+/// How every route's document says that a request may be refused.
+#[derive(utoipa::IntoResponses)]
+#[response(
+    status = "4XX",
+    description = "Refused: a problem with a stable code",
+    content_type = "application/problem+json"
+)]
+#[expect(dead_code, reason = "only its document is used")]
+pub(crate) struct Refusals(Problem);
+
 pub(crate) type Answered<T> = Result<T, Refused>;
 
 impl IntoResponse for Refused {

@@ -13,7 +13,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 }
 
 /// Says that the process runs.
-#[utoipa::path(get, path = "/livez", operation_id = "livez", tag = "health", responses((status = 200, description = "What was asked for", body = String)))]
+#[utoipa::path(get, path = "/livez", operation_id = "livez",
+    tag = "health", responses((status = 200, description = "What was asked for", body = String)))]
 async fn livez() -> &'static str {
     "ok"
 }
@@ -21,7 +22,8 @@ async fn livez() -> &'static str {
 /// Says whether requests can be served: the store answers and nothing is being stopped.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health",
     responses((status = 200, description = "What was asked for", body = String),
-        (status = 503, description = "Not ready", body = Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "Not ready",
+            body = Problem, content_type = "application/problem+json")))]
 async fn readyz(State(services): State<Arc<Services>>) -> Answered<&'static str> {
     if services.stopping.is_cancelled() {
         return Err(Problem::new(503, "stopping", "The system is being stopped").into());

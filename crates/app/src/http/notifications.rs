@@ -1,10 +1,9 @@
 //! `/v1/notifications`: the mails sent about an order.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Pairs, listed};
+use crate::http::edge::{Answered, Pairs, Refusals, listed};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use contracts::Problem;
 use contracts::http::Listing;
 use notification::api::{ListNotifications, NotificationView};
 use std::sync::Arc;
@@ -16,11 +15,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 }
 
 /// Lists the mails about an order, the oldest first.
-#[utoipa::path(get, path = "/v1/notifications", operation_id = "list_notifications", tag = "notifications",
+#[utoipa::path(get, path = "/v1/notifications", operation_id = "list_notifications",
+    tag = "notifications",
     params(("order_id" = String, Query), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<NotificationView>),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
     let mails = listed(services.notifications.list(ListNotifications::read(&pairs)?).await)?;
     Ok(axum::Json(mails).into_response())

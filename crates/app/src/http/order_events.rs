@@ -1,7 +1,7 @@
 //! `/v1/orders/{id}/events`: an order's life as server-sent events.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Id, absent};
+use crate::http::edge::{Answered, Id, Refusals, absent};
 use crate::stories::Watcher;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -31,8 +31,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 /// told what came after it, nothing twice and nothing left out.
 #[utoipa::path(get, path = "/v1/orders/{id}/events", operation_id = "follow_order", tag = "orders",
     params(("id" = OrderId, Path), ("Last-Event-ID" = Option<u64>, Header)),
-    responses((status = 200, description = "What was asked for", content_type = "text/event-stream", body = String),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What was asked for", content_type = "text/event-stream",
+    body = String),
+        Refusals))]
 async fn events(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,

@@ -2,7 +2,7 @@
 
 use crate::http::Services;
 use crate::http::edge::{
-    Answered, Id, Json, Nothing, Pairs, PreferWait, absent, listed, recorded, tagged,
+    Answered, Id, Json, Nothing, Pairs, PreferWait, Refusals, absent, listed, recorded, tagged,
 };
 use axum::Extension;
 use axum::extract::State;
@@ -43,7 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
         description = "16-255 visible ASCII characters; the same key is the same order")),
     request_body = PlaceOrder,
     responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn place(
     State(services): State<Arc<Services>>,
     Extension(key): Extension<IdempotencyKey>,
@@ -57,7 +57,7 @@ async fn place(
 #[utoipa::path(post, path = "/v1/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
     params(("id" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn cancel(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,
@@ -70,10 +70,11 @@ async fn cancel(
 
 /// Lets a parked order go on with the step that could not be finished: for operators, once what
 /// stood in the way is gone.
-#[utoipa::path(post, path = "/v1/orders/{id}/resume", operation_id = "resume_order", tag = "operations",
+#[utoipa::path(post, path = "/v1/orders/{id}/resume", operation_id = "resume_order",
+    tag = "operations",
     params(("id" = OrderId, Path)),
     responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn resume(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,
@@ -94,9 +95,10 @@ async fn resume(
 /// Lists orders, the newest first.
 #[utoipa::path(get, path = "/v1/orders", operation_id = "list_orders", tag = "orders",
     params(("user_id" = Option<String>, Query), ("status" = Option<Status>, Query),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query)),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<OrderView>),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
     let page = listed(services.orders.list(ListOrders::read(&pairs)?).await)?;
     Ok(axum::Json(api::listing(&page)).into_response())
@@ -107,7 +109,7 @@ async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Ans
     params(("id" = OrderId, Path), ("Prefer" = Option<String>, Header,
         description = "`wait=N`: answer once the order is no longer pending, at most N seconds")),
     responses((status = 200, description = "What was asked for", body = OrderView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn show(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,

@@ -1,10 +1,9 @@
 //! `/v1/payments`: what happened to an order's money.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Pairs};
+use crate::http::edge::{Answered, Pairs, Refusals};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use contracts::Problem;
 use contracts::http::Listing;
 use payment::api::{self, PaymentView};
 use std::sync::Arc;
@@ -20,7 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
     params(("order_id" = String, Query),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100)),
     responses((status = 200, description = "What was asked for", body = Listing<PaymentView>),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
     let payments = services.payments.payments(&api::order(&pairs)?).await?;
     Ok(axum::Json(payments).into_response())

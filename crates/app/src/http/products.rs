@@ -1,7 +1,7 @@
 //! `/v1/products` and `/v1/stock`.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, listed, tagged};
+use crate::http::edge::{Answered, Condition, Id, Json, Pairs, Refusals, absent, listed, tagged};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::http::{IfMatch, Listing};
@@ -23,8 +23,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 #[utoipa::path(put, path = "/v1/products/{sku}", operation_id = "put_product", tag = "products",
     params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header)),
     request_body = PutProduct,
-    responses((status = 200, description = "What was asked for", body = ProductView), (status = 201, description = "Created", body = ProductView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What was asked for",
+    body = ProductView), (status = 201, description = "Created", body = ProductView),
+        Refusals))]
 async fn put_product(
     State(services): State<Arc<Services>>,
     Id(sku): Id<Sku>,
@@ -37,9 +38,10 @@ async fn put_product(
 }
 
 /// Shows a product.
-#[utoipa::path(get, path = "/v1/products/{sku}", operation_id = "show_product", tag = "products", params(("sku" = Sku, Path)),
+#[utoipa::path(get, path = "/v1/products/{sku}", operation_id = "show_product",
+    tag = "products", params(("sku" = Sku, Path)),
     responses((status = 200, description = "What was asked for", body = ProductView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn product(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
     let found = services.inventory.product(&sku).await?;
     let product = found.ok_or_else(|| absent(format_args!("product {sku}")))?;
@@ -48,19 +50,21 @@ async fn product(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Ans
 
 /// Lists the products, by SKU.
 #[utoipa::path(get, path = "/v1/products", operation_id = "list_products", tag = "products",
-    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query)),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<ProductView>),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
     let products = listed(services.inventory.products(api::product_list(&pairs)?).await)?;
     Ok(axum::Json(products).into_response())
 }
 
 /// Says how much of a product is on hand: after a count, or when goods come in.
-#[utoipa::path(put, path = "/v1/stock/{sku}", operation_id = "set_stock", tag = "stock", params(("sku" = Sku, Path)),
+#[utoipa::path(put, path = "/v1/stock/{sku}", operation_id = "set_stock",
+    tag = "stock", params(("sku" = Sku, Path)),
     request_body = SetStock,
     responses((status = 200, description = "What was asked for", body = StockView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn set_stock(
     State(services): State<Arc<Services>>,
     Id(sku): Id<Sku>,
@@ -76,9 +80,10 @@ async fn set_stock(
 }
 
 /// Shows how much of a product is on hand, reserved and sold.
-#[utoipa::path(get, path = "/v1/stock/{sku}", operation_id = "show_stock", tag = "stock", params(("sku" = Sku, Path)),
+#[utoipa::path(get, path = "/v1/stock/{sku}", operation_id = "show_stock",
+    tag = "stock", params(("sku" = Sku, Path)),
     responses((status = 200, description = "What was asked for", body = StockView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn stock(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
     Ok(axum::Json(services.inventory.stock(&sku).await?).into_response())
 }

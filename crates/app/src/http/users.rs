@@ -1,11 +1,11 @@
 //! `/v1/users`.
 
 use crate::http::Services;
-use crate::http::edge::{Answered, Condition, Id, Json, Pairs, absent, listed, tagged};
+use crate::http::edge::{Answered, Condition, Id, Json, Pairs, Refusals, absent, listed, tagged};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use contracts::UserId;
 use contracts::http::Listing;
-use contracts::{Problem, UserId};
 use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use user::api::{self, PutUser, UserView};
@@ -17,9 +17,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 }
 
 /// Creates a user; no two have the same address.
-#[utoipa::path(post, path = "/v1/users", operation_id = "create_user", tag = "users", request_body = PutUser,
+#[utoipa::path(post, path = "/v1/users", operation_id = "create_user",
+    tag = "users", request_body = PutUser,
     responses((status = 201, description = "Created", body = UserView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn create(State(services): State<Arc<Services>>, Json(body): Json) -> Answered<Response> {
     let user = services.users.create(PutUser::read(&body)?).await?;
     let mut response = tagged(StatusCode::CREATED, &user, user.version);
@@ -31,18 +32,20 @@ async fn create(State(services): State<Arc<Services>>, Json(body): Json) -> Answ
 
 /// Lists users, the newest first.
 #[utoipa::path(get, path = "/v1/users", operation_id = "list_users", tag = "users",
-    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query)),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<UserView>),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
     let page = listed(services.users.list(api::list(&pairs)?).await)?;
     Ok(axum::Json(api::listing(&page)).into_response())
 }
 
 /// Shows a user.
-#[utoipa::path(get, path = "/v1/users/{id}", operation_id = "show_user", tag = "users", params(("id" = UserId, Path)),
+#[utoipa::path(get, path = "/v1/users/{id}", operation_id = "show_user",
+    tag = "users", params(("id" = UserId, Path)),
     responses((status = 200, description = "What was asked for", body = UserView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn show(State(services): State<Arc<Services>>, Id(id): Id<UserId>) -> Answered<Response> {
     let stored = services.users.find(&id).await?;
     let stored = stored.ok_or_else(|| absent(format_args!("user {id}")))?;
@@ -54,7 +57,7 @@ async fn show(State(services): State<Arc<Services>>, Id(id): Id<UserId>) -> Answ
 #[utoipa::path(put, path = "/v1/users/{id}", operation_id = "update_user", tag = "users",
     params(("id" = UserId, Path), ("If-Match" = Option<String>, Header)), request_body = PutUser,
     responses((status = 200, description = "What was asked for", body = UserView),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn update(
     State(services): State<Arc<Services>>,
     Id(id): Id<UserId>,
@@ -69,7 +72,7 @@ async fn update(
 #[utoipa::path(delete, path = "/v1/users/{id}", operation_id = "delete_user", tag = "users",
     params(("id" = UserId, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, description = "Deleted"),
-        (status = "4XX", description = "Refused: a problem with a stable code", body = Problem, content_type = "application/problem+json")))]
+        Refusals))]
 async fn delete(
     State(services): State<Arc<Services>>,
     Id(id): Id<UserId>,

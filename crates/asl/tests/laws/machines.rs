@@ -227,7 +227,7 @@ fn recover(
 
 /// The machines that Ordersaga runs, and the recorded ones where the recordings are there.
 pub(crate) fn written() -> Vec<(String, Program)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new("../..");
     let mut machines = Vec::new();
     for (name, definition) in files(&root.join("state-machines")) {
         let program = Program::compile(&definition)

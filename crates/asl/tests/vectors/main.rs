@@ -47,8 +47,8 @@ struct Tally {
 #[expect(clippy::disallowed_methods, reason = "the recordings are files")]
 #[test]
 fn recorded_executions_come_out_as_they_were_recorded() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/asl.jsonl");
-    let Ok(text) = std::fs::read_to_string(&path) else {
+    let path = Path::new("../../../shared/vectors/asl.jsonl");
+    let Ok(text) = std::fs::read_to_string(path) else {
         eprintln!("SKIPPED: no recorded executions at {}", path.display());
         return;
     };
