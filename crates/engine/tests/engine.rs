@@ -119,9 +119,9 @@ async fn a_definition_that_cannot_run_here_is_refused_with_every_reason() {
         Err(Unpublishable::Problems { problems, .. }) => assert!(problems.len() >= 2),
         other => panic!("{other:?}"),
     }
-    let sends = ONE_TASK.replace("lambda:invoke", "sqs:sendMessage");
+    let sends = ONE_TASK.replace("lambda:invoke", "glue:startJobRun");
     let unreachable = engine.publish("m", &sends).await.unwrap_err().to_string();
-    assert!(unreachable.contains("sqs:sendMessage"), "{unreachable}");
+    assert!(unreachable.contains("glue:startJobRun"), "{unreachable}");
 }
 
 #[tokio::test]

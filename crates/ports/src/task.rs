@@ -13,8 +13,10 @@ use std::time::Duration;
 /// A call of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskRequest {
-    /// Who is called: a function's name.
+    /// Who is called: a function's name, or `service:action` for an integration.
     pub function: String,
+    /// How a function is called, where the caller says more than what.
+    pub invocation: Invocation,
     /// What is said.
     pub payload: Arc<Value>,
     /// `execution / state visit`: the same for every attempt, replay and redrive of that visit.
@@ -23,6 +25,29 @@ pub struct TaskRequest {
     pub attempt: u32,
     /// When the caller stops listening.
     pub deadline: Option<Timestamp>,
+}
+
+/// How a function is called, as Lambda's Invoke takes it; an integration has its arguments only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invocation {
+    /// Whether the caller waits for the answer.
+    pub mode: Mode,
+    /// The version or alias that is asked for.
+    pub qualifier: Option<String>,
+    /// What is said about the caller: base64, at most 3,583 bytes.
+    pub client_context: Option<String>,
+}
+
+/// Whether a caller waits for the answer of a function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It does, and the answer is the reply.
+    #[default]
+    Waits,
+    /// It does not: the reply says that the call was taken, whatever becomes of it.
+    Detached,
+    /// Nothing is to be done but to look whether the call could be made.
+    DryRun,
 }
 
 /// The answer to a call that worked.
@@ -35,11 +60,20 @@ pub enum TaskError {
     Failed {
         /// The error's name: `PaymentDeclined`.
         error: String,
-        /// What is said about it.
+        /// What is said about it, as the state machine sees it: JSON where it is a function's.
         cause: String,
     },
     /// The world failed; the kind tells whether another try may help.
     World(Error),
+    /// The world failed, in a way that state machines know by AWS's name for it.
+    Outage {
+        /// The error's name: `Lambda.ServiceException`.
+        error: &'static str,
+        /// What is said about it.
+        cause: String,
+        /// What sort of failure it is.
+        kind: Kind,
+    },
     /// It may have happened, and whoever was called cannot find out.
     Unknown(String),
     /// The call was not made: the breaker is open for this long.
@@ -55,6 +89,7 @@ impl TaskError {
     pub fn named(&self) -> (String, String) {
         match self {
             Self::Failed { error, cause } => (error.clone(), cause.clone()),
+            Self::Outage { error, cause, .. } => ((*error).to_owned(), cause.clone()),
             Self::Unknown(cause) => (error_name::OUTCOME_UNKNOWN.to_owned(), cause.clone()),
             Self::Rejected { .. } => {
                 (error_name::UNAVAILABLE.to_owned(), "the circuit breaker is open".to_owned())
@@ -62,6 +97,12 @@ impl TaskError {
             Self::World(error) => (name_of(error.kind()).to_owned(), chain(error)),
         }
     }
+}
+
+/// What a failed Lambda function says about itself: JSON, so that a state machine can take it apart.
+#[must_use]
+pub fn function_cause(error: &str, message: &str) -> String {
+    serde_json::json!({"errorMessage": message, "errorType": error}).to_string()
 }
 
 impl From<Error> for TaskError {

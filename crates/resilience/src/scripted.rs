@@ -3,7 +3,7 @@
 use contracts::Timestamp;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
-use ports::task::{TaskError, TaskReply, TaskRequest};
+use ports::task::{Invocation, TaskError, TaskReply, TaskRequest};
 use ports::{Error, Kind};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -71,6 +71,7 @@ impl Service<TaskRequest> for Scripted {
 pub(crate) fn request() -> TaskRequest {
     TaskRequest {
         function: "payment".into(),
+        invocation: Invocation::default(),
         payload: Arc::new(json!({"task": "capture", "input": {}})),
         key: "place-order/1/capture".into(),
         attempt: 0,

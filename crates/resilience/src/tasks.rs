@@ -7,7 +7,7 @@
 use contracts::task::TaskCall;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ports::task::{TaskError, TaskReply, TaskRequest, Tasks, chain};
+use ports::task::{TaskError, TaskReply, TaskRequest, Tasks, chain, function_cause};
 use ports::{Error, Kind};
 use serde::Deserialize;
 use std::any::Any;
@@ -74,8 +74,21 @@ impl Service<TaskRequest> for InProcess {
             if let Err(error) = &answer {
                 log(&request, error);
             }
-            answer
+            answer.map_err(as_function)
         })
+    }
+}
+
+/// A service's no, as a Lambda function says it.
+fn as_function(error: TaskError) -> TaskError {
+    match error {
+        TaskError::Failed { error, cause } => {
+            TaskError::Failed { cause: function_cause(&error, &cause), error }
+        }
+        other @ (TaskError::World(_)
+        | TaskError::Outage { .. }
+        | TaskError::Unknown(_)
+        | TaskError::Rejected { .. }) => other,
     }
 }
 
@@ -113,6 +126,9 @@ fn log(request: &TaskRequest, error: &TaskError) {
         TaskError::World(error) => {
             let (kind, error) = (error.kind(), chain(error));
             tracing::warn!(function, key, attempt, ?kind, error, "task failed");
+        }
+        TaskError::Outage { error, cause, kind } => {
+            tracing::warn!(function, key, attempt, ?kind, error, cause, "task failed");
         }
         TaskError::Unknown(cause) => {
             tracing::warn!(function, key, attempt, cause, "task's outcome is unknown");
@@ -178,7 +194,10 @@ mod tests {
     #[test]
     fn a_business_no_keeps_its_name() {
         let answer = call("payment", json!({"task": "decline", "input": {}}));
-        assert_eq!(answer.unwrap_err().named().0, "PaymentDeclined");
+        let (error, cause) = answer.unwrap_err().named();
+        assert_eq!(error, "PaymentDeclined");
+        let said = json!({"errorMessage": "insufficient funds", "errorType": "PaymentDeclined"});
+        assert_eq!(serde_json::from_str::<Value>(&cause).unwrap(), said);
     }
 
     #[test]

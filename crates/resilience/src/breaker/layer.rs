@@ -120,13 +120,18 @@ fn outcome_of(answer: &Result<TaskReply, TaskError>) -> Outcome {
         Ok(_) | Err(TaskError::Failed { .. }) => Outcome::Success,
         Err(TaskError::Unknown(_)) => Outcome::Failure,
         Err(TaskError::Rejected { .. }) => Outcome::Ignored,
-        Err(TaskError::World(error)) => match error.kind() {
-            Kind::Throttled | Kind::Timeout | Kind::Unavailable => Outcome::Failure,
-            // These are about one call or one record, and not calling would not mend them.
-            Kind::NotFound | Kind::Conflict | Kind::Denied | Kind::Invalid | Kind::Corrupt => {
-                Outcome::Ignored
-            }
-        },
+        Err(TaskError::World(error)) => outcome_of_kind(error.kind()),
+        Err(TaskError::Outage { kind, .. }) => outcome_of_kind(*kind),
+    }
+}
+
+const fn outcome_of_kind(kind: Kind) -> Outcome {
+    match kind {
+        Kind::Throttled | Kind::Timeout | Kind::Unavailable => Outcome::Failure,
+        // These are about one call or one record, and not calling would not mend them.
+        Kind::NotFound | Kind::Conflict | Kind::Denied | Kind::Invalid | Kind::Corrupt => {
+            Outcome::Ignored
+        }
     }
 }
 
