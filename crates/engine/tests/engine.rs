@@ -119,8 +119,8 @@ async fn a_definition_that_cannot_run_here_is_refused_with_every_reason() {
         Err(Unpublishable::Problems { problems, .. }) => assert!(problems.len() >= 2),
         other => panic!("{other:?}"),
     }
-    let sends = ONE_TASK.replace("lambda:invoke", "glue:startJobRun");
-    let unreachable = engine.publish("m", &sends).await.unwrap_err().to_string();
+    let starts_job = ONE_TASK.replace("lambda:invoke", "glue:startJobRun");
+    let unreachable = engine.publish("m", &starts_job).await.unwrap_err().to_string();
     assert!(unreachable.contains("glue:startJobRun"), "{unreachable}");
 }
 
