@@ -138,7 +138,7 @@ impl Event {
         Self {
             id: envelope.id,
             envelope: envelope::encode(&envelope),
-            correlation: envelope.detail.metadata.correlation_id,
+            correlation: envelope.story().into_owned(),
         }
     }
 }

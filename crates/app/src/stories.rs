@@ -45,7 +45,7 @@ impl Stories {
 #[async_trait]
 impl Target for Stories {
     async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
-        if let Some(story) = self.watched().get(&event.detail.metadata.correlation_id) {
+        if let Some(story) = self.watched().get(&*event.story()) {
             story.events.send_modify(|count| *count += 1);
         }
         Ok(())

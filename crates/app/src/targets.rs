@@ -60,9 +60,13 @@ struct StartsSaga {
 #[async_trait]
 impl Target for StartsSaga {
     async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
-        let name = event.detail.metadata.correlation_id.clone();
+        // Whoever claims to be the order service and tells no fact starts nothing.
+        let (Some(metadata), Some(data)) = (event.metadata(), event.data()) else {
+            return Err(DeliveryError::fatal("start a saga: the event is no fact of ours"));
+        };
+        let name = metadata.correlation_id.clone();
         let id = ExecutionId { machine: self.machine.to_owned(), name };
-        let start = Start { id, input: event.detail.data.clone() };
+        let start = Start { id, input: data.clone() };
         match self.engine.start(start).await {
             Ok(()) | Err(Refusal::ExecutionAlreadyExists(_)) => Ok(()),
             Err(Refusal::World(error)) => Err(error.into()),

@@ -62,7 +62,7 @@ fn check_entry(entry: &Envelope) -> EntryResult {
         "publish an event without a source"
     } else if entry.detail_type.is_empty() {
         "publish an event without a detail-type"
-    } else if !entry.detail.data.is_object() {
+    } else if entry.data().is_some_and(|data| !data.is_object()) {
         "publish an event whose data is no object"
     } else if entry.replay_name.is_some() {
         "publish a replayed event: it is in the archive already"
@@ -80,7 +80,8 @@ pub(crate) fn entry_bytes(entry: &Envelope) -> usize {
         Ok(()) => counter.0,
         Err(_) => BYTES_MAX,
     };
-    TIME_BYTES + entry.source.len() + entry.detail_type.len() + detail
+    let resources: usize = entry.resources.iter().map(String::len).sum();
+    TIME_BYTES + entry.source.len() + entry.detail_type.len() + resources + detail
 }
 
 struct Counter(usize);

@@ -195,7 +195,7 @@ impl Deliveries {
             };
             let is_stalled = state.is_stalled();
             state.waiting.insert(sequence);
-            let lane = (target, event.detail.metadata.aggregate.clone());
+            let lane = (target, event.lane().into_owned());
             let lane = self.lanes.entry(lane).or_default();
             lane.push_back(sequence);
             if lane.len() == 1 {
@@ -293,7 +293,7 @@ impl Deliveries {
             Stage::Fresh { patience_ends_at } => {
                 target.fresh -= 1;
                 self.patience.remove(&(patience_ends_at, key));
-                self.release(key, &delivery.event.detail.metadata.aggregate);
+                self.release(key, &delivery.event.lane());
             }
             Stage::Slow => target.slow -= 1,
             Stage::Redelivery => target.redeliveries -= 1,
@@ -330,7 +330,7 @@ impl Deliveries {
                 due_at,
                 reason: "no answer yet".to_owned(),
             };
-            let aggregate = delivery.event.detail.metadata.aggregate.clone();
+            let aggregate = delivery.event.lane().into_owned();
             let is_stalled = target.is_stalled();
             self.changes.again(again);
             self.spill_behind(key, &aggregate, now);
@@ -446,7 +446,7 @@ impl Deliveries {
             due_at: now.plus(BUSY_WAIT),
             reason: "the target does not answer".to_owned(),
         });
-        self.release(key, &delivery.event.detail.metadata.aggregate);
+        self.release(key, &delivery.event.lane());
     }
 
     const fn jitter_seed(&self, (sequence, target): Key, attempts: u32) -> u64 {

@@ -19,7 +19,7 @@ fn event(aggregate: &str, sequence: u64) -> Envelope {
         source: "ordersaga.order".into(),
         detail_type: "OrderPlaced".into(),
         time: Timestamp::EPOCH,
-        detail: Detail {
+        detail: Detail::Fact {
             metadata: Metadata {
                 event_id: id,
                 correlation_id: aggregate.into(),
@@ -31,7 +31,7 @@ fn event(aggregate: &str, sequence: u64) -> Envelope {
             },
             data: serde_json::json!({}),
         },
-        replay_name: None,
+        ..Envelope::default()
     }
 }
 

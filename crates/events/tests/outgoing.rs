@@ -28,8 +28,8 @@ fn pending(aggregate: usize, sequence: u64) -> Pending {
         source: "ordersaga.order".into(),
         detail_type: "OrderPlaced".into(),
         time: Timestamp::EPOCH,
-        detail: Detail { metadata, data: serde_json::json!({}) },
-        replay_name: None,
+        detail: Detail::Fact { metadata, data: serde_json::json!({}) },
+        ..Envelope::default()
     };
     Pending { sequence, partition, envelope }
 }
@@ -89,8 +89,8 @@ impl World {
 
     fn call(&mut self) {
         if let Some(call) = self.outgoing.next_call(self.now) {
-            let lanes = call.entries.iter().map(|entry| &entry.detail.metadata.aggregate);
-            let lanes: BTreeSet<&String> = lanes.collect();
+            let lanes = call.entries.iter().map(Envelope::lane);
+            let lanes: BTreeSet<_> = lanes.collect();
             assert_eq!(lanes.len(), call.entries.len(), "a call has one event per aggregate");
             self.in_flight.push(call);
         }
@@ -109,7 +109,7 @@ impl World {
     }
 
     fn publish(&mut self, entry: &Envelope) -> EntryResult {
-        let sequence = entry.detail.metadata.sequence;
+        let sequence = entry.metadata().expect("the entries are ours").sequence;
         let tries = self.tries.entry(sequence).or_default();
         *tries += 1;
         let tries = *tries;

@@ -221,7 +221,7 @@ async fn orders_that_share_a_write_are_told_apart() {
     join_all(names.iter().map(|name| house.call("reserve_stock", name, &[("TEA", 1)]))).await;
     assert!(house.db.commits().requests - writes.requests < 10, "nothing was shared");
     let told = house.db.pending(0, 100).await.unwrap();
-    let metadata: Vec<_> = told[before..].iter().map(|e| &e.envelope.detail.metadata).collect();
+    let metadata: Vec<_> = told[before..].iter().filter_map(|e| e.envelope.metadata()).collect();
     let ids: BTreeSet<_> = metadata.iter().map(|metadata| metadata.event_id).collect();
     assert_eq!(ids.len(), 10);
     // One count came before them.

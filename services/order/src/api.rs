@@ -219,7 +219,7 @@ pub struct TimelineEntry {
 
 impl From<&Envelope> for TimelineEntry {
     fn from(envelope: &Envelope) -> Self {
-        let reason = envelope.detail.data.get("reason").and_then(Value::as_str);
+        let reason = envelope.data().and_then(|data| data.get("reason")).and_then(Value::as_str);
         Self {
             at: envelope.time,
             event: snake_case(&envelope.detail_type),

@@ -29,7 +29,7 @@ fn event(aggregate: u64, number: u64) -> Envelope {
         source: "ordersaga.order".into(),
         detail_type: "OrderPlaced".into(),
         time: ManualClock::default().now(),
-        detail: Detail {
+        detail: Detail::Fact {
             metadata: Metadata {
                 event_id: id,
                 correlation_id: aggregate.clone(),
@@ -41,8 +41,19 @@ fn event(aggregate: u64, number: u64) -> Envelope {
             },
             data: serde_json::json!({"total": {"minor": 1_999, "currency": "EUR"}}),
         },
-        replay_name: None,
+        ..Envelope::default()
     }
+}
+
+/// An event with other data.
+fn saying(number: u64, data: serde_json::Value) -> Envelope {
+    let event = event(number, number);
+    let metadata = event.metadata().cloned().expect("the event is ours");
+    Envelope { detail: Detail::Fact { metadata, data }, ..event }
+}
+
+fn too_much() -> serde_json::Value {
+    serde_json::json!({"text": "x".repeat(ports::bus::BYTES_MAX)})
 }
 
 /// How a target takes an event: given its number and how often it came.
@@ -76,7 +87,7 @@ impl Notebook {
 #[async_trait]
 impl Target for Notebook {
     async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
-        let number = event.detail.metadata.sequence;
+        let number = event.metadata().expect("the events are ours").sequence;
         let tries = {
             let mut tries = self.tries.lock().expect("nobody panics with the notes in hand");
             let tries = tries.entry(number).or_default();
@@ -242,7 +253,7 @@ async fn the_bus_answers_entry_by_entry() {
     let bus = EmbeddedBus::new(log.clone());
     let mut entries: Vec<Envelope> = (1..=5).map(|n| event(n, n)).collect();
     entries[1].source.clear();
-    entries[2].detail.data = serde_json::json!("text");
+    entries[2] = saying(3, serde_json::json!("text"));
     entries[3].replay_name = Some("replay".into());
     let answers = bus.publish(&entries).await.expect("the call itself is right");
     let refused: Vec<Option<Kind>> =
@@ -262,15 +273,13 @@ async fn the_bus_refuses_calls_beyond_the_limits() {
     assert_eq!(kind(Vec::new()).await, Some(Kind::Invalid));
     let many = (0..=ENTRIES_MAX as u64).map(|n| event(n, n)).collect();
     assert_eq!(kind(many).await, Some(Kind::Invalid));
-    let mut large = event(1, 1);
-    large.detail.data = serde_json::json!({"text": "x".repeat(ports::bus::BYTES_MAX)});
-    assert_eq!(kind(vec![large]).await, Some(Kind::Invalid));
+    assert_eq!(kind(vec![saying(1, too_much())]).await, Some(Kind::Invalid));
 }
 
 #[tokio::test]
 async fn an_event_too_large_for_the_bus_is_parked_and_the_others_go_on() {
     let mut events: Vec<Envelope> = (1..=20).map(|n| event(n, n)).collect();
-    events[6].detail.data = serde_json::json!({"text": "x".repeat(ports::bus::BYTES_MAX)});
+    events[6] = saying(7, too_much());
     let outbox = Arc::new(MemoryOutbox::holding(events));
     let (log, clock) = (Arc::new(MemoryLog::new()), Arc::new(ManualClock::default()));
     let relay = Running::relay(outbox.clone(), log.clone(), &clock);

@@ -85,9 +85,7 @@ impl EventLog for MemoryLog {
 
     async fn story(&self, correlation_id: &str, after: u64, limit: usize) -> Result<Vec<Archived>> {
         let state = self.working()?;
-        let belongs = |archived: &Archived| {
-            archived.envelope.detail.metadata.correlation_id == correlation_id
-        };
+        let belongs = |archived: &Archived| archived.envelope.story() == correlation_id;
         Ok(state.after(after).filter(belongs).take(limit).collect())
     }
 
@@ -139,7 +137,7 @@ impl MemoryOutbox {
         let pending: BTreeMap<u64, Pending> = (1..)
             .zip(events)
             .map(|(sequence, envelope)| {
-                let aggregate = envelope.detail.metadata.aggregate.clone();
+                let aggregate = envelope.lane().into_owned();
                 let partition = Partition::from_text(aggregate);
                 (sequence, Pending { sequence, partition, envelope })
             })

@@ -141,7 +141,8 @@ async fn a_story_is_read_in_order_without_the_others(subject: Subject) {
         append(&subject, vec![envelope("a", n), envelope("b", n), envelope("ab", n)]).await;
     }
     let story = worked(subject.story("a", 0, 10).await);
-    let numbers: Vec<_> = story.iter().map(|one| one.envelope.detail.metadata.sequence).collect();
+    let numbers: Vec<_> = story.iter().filter_map(|one| one.envelope.metadata()).collect();
+    let numbers: Vec<_> = numbers.iter().map(|metadata| metadata.sequence).collect();
     assert_eq!(numbers, [1, 2, 3]);
     let first = story.first().map_or(0, |first| first.sequence);
     assert_eq!(worked(subject.story("a", first, 1).await), story[1..2]);

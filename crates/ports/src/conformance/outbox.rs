@@ -65,7 +65,10 @@ fn places(pending: &[Pending]) -> Vec<u64> {
 }
 
 fn numbers(pending: &[Pending]) -> Vec<u64> {
-    pending.iter().map(|pending| pending.envelope.detail.metadata.sequence).collect()
+    pending
+        .iter()
+        .map(|pending| pending.envelope.metadata().map_or(0, |metadata| metadata.sequence))
+        .collect()
 }
 
 async fn a_new_outbox_is_empty(subject: Subject) {

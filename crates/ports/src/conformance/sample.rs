@@ -17,7 +17,7 @@ pub fn envelope(story: &str, number: u64) -> Envelope {
         source: "ordersaga.sample".to_owned(),
         detail_type: "SampleHappened".to_owned(),
         time: START,
-        detail: Detail {
+        detail: Detail::Fact {
             metadata: Metadata {
                 event_id,
                 correlation_id: story.to_owned(),
@@ -29,7 +29,7 @@ pub fn envelope(story: &str, number: u64) -> Envelope {
             },
             data: serde_json::json!({"number": number, "text": "naïve \"quoted\" 文"}),
         },
-        replay_name: None,
+        ..Envelope::default()
     }
 }
 

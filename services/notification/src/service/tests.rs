@@ -6,7 +6,7 @@ use crate::api::ListNotifications;
 use crate::notification::Kind as Told;
 use adapter_local::LocalDb;
 use async_trait::async_trait;
-use contracts::envelope::Origin;
+use contracts::envelope::{Detail, Origin};
 use contracts::http::PageRequest;
 use contracts::order::{OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected};
 use contracts::user::Contact;
@@ -166,7 +166,8 @@ async fn an_event_of_another_kind_is_left_alone() {
 async fn an_event_that_does_not_say_what_it_promises_is_not_tried_again() {
     let house = house();
     let mut event = confirmed();
-    event.detail.data = json!({"order_id": "x"});
+    let metadata = event.metadata().cloned().unwrap();
+    event.detail = Detail::Fact { metadata, data: json!({"order_id": "x"}) };
     let error = house.service.consume(&event).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
     assert!(!error.kind().is_retryable());
