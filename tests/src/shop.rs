@@ -23,6 +23,7 @@ pub fn config(dir: &Path) -> Config {
     let flags = [
         ("listen", "127.0.0.1:0".to_owned()),
         ("gateway_listen", "127.0.0.1:0".to_owned()),
+        ("aws_listen", "127.0.0.1:0".to_owned()),
         ("data_dir", dir.display().to_string()),
         ("log", "error".to_owned()),
     ];

@@ -2,6 +2,7 @@
 //!
 //! This is the only place that reads the environment or a configuration file.
 
+use aws_api::Credentials;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,6 +40,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the sandbox payment gateway listens.
     pub gateway_listen: SocketAddr,
+    /// Where the AWS API listens, if it does.
+    pub aws_listen: Option<SocketAddr>,
+    /// Whose signatures the AWS API accepts; anybody on this machine may call it without.
+    pub aws_credentials: Option<Credentials>,
     /// Where everything is kept.
     pub data_dir: PathBuf,
     /// Whether an empty store is filled with a small shop.
@@ -179,6 +184,7 @@ impl Values {
     fn finish(mut self) -> Result<Config, Problems> {
         let listen = self.take("listen", address);
         let gateway_listen = self.take("gateway_listen", address);
+        let aws = self.aws();
         let data_dir = self.take("data_dir", |text| match text {
             "" => Err("must name a directory".to_owned()),
             text => Ok(PathBuf::from(text)),
@@ -203,9 +209,12 @@ impl Values {
             _ => Err("must be auto, text or json".to_owned()),
         });
         let config = || {
+            let (aws_listen, aws_credentials) = aws?;
             Some(Config {
                 listen: listen?,
                 gateway_listen: gateway_listen?,
+                aws_listen,
+                aws_credentials,
                 data_dir: data_dir?,
                 demo: demo?,
                 gateway_timeout: gateway_timeout?,
@@ -214,6 +223,37 @@ impl Values {
             })
         };
         config().filter(|_| self.problems.is_empty()).ok_or(Problems(self.problems))
+    }
+}
+
+impl Values {
+    /// Where the AWS API listens, and with which credentials.
+    fn aws(&mut self) -> Option<(Option<SocketAddr>, Option<Credentials>)> {
+        let key = self.take("aws_access_key_id", |text| Ok(text.to_owned()))?;
+        let secret = self.take("aws_secret_access_key", |text| Ok(text.to_owned()))?;
+        let credentials = match (key.is_empty(), secret.is_empty()) {
+            (true, true) => None,
+            (false, false) => Some(Credentials { access_key_id: key, secret_access_key: secret }),
+            (true, false) | (false, true) => {
+                let both = "aws_access_key_id and aws_secret_access_key go together: set both";
+                self.problems.push(both.to_owned());
+                return None;
+            }
+        };
+        let is_guarded = credentials.is_some();
+        let listen = self.take("aws_listen", |text| match text {
+            "off" => Ok(None),
+            text => match address(text) {
+                Ok(open) if !open.ip().is_loopback() && !is_guarded => {
+                    Err("can be reached from other machines: set aws_access_key_id and \
+                     aws_secret_access_key too, so that signatures are checked"
+                        .to_owned())
+                }
+                Ok(address) => Ok(Some(address)),
+                Err(why) => Err(format!("{why}, or off")),
+            },
+        })?;
+        Some((listen, credentials))
     }
 }
 
@@ -244,6 +284,19 @@ mod tests {
         let env = [("ORDERSAGA_LISTEN", "127.0.0.1:1"), ("ORDERSAGA_DEMO", "true")];
         let config = load(&[("listen", "127.0.0.1:2")], &env).unwrap();
         assert_eq!((config.listen.port(), config.demo), (2, true));
+    }
+
+    #[test]
+    fn the_aws_api_is_for_this_machine_unless_signatures_are_checked() {
+        let open = ("aws_listen", "0.0.0.0:4566");
+        let Problems(problems) = load(&[open], &[]).unwrap_err();
+        assert!(problems[0].contains("set aws_access_key_id"), "{problems:?}");
+        let env = [("ORDERSAGA_AWS_ACCESS_KEY_ID", "k"), ("ORDERSAGA_AWS_SECRET_ACCESS_KEY", "s")];
+        let config = load(&[open], &env).unwrap();
+        assert!(config.aws_listen.is_some() && config.aws_credentials.is_some());
+        assert!(load(&[], &env[..1]).is_err(), "a key without its secret");
+        assert_eq!(load(&[("aws_listen", "off")], &[]).unwrap().aws_listen, None);
+        assert_eq!(load(&[], &[]).unwrap().aws_listen.unwrap().port(), 4566);
     }
 
     #[test]

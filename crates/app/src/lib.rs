@@ -5,10 +5,12 @@
 //!                │            │                   ▲
 //!                └─▶ outbox ──relay──▶ bus ──dispatcher──▶ engine, notification, watchers
 //! HTTP ──▶ edge ──▶ services
+//! AWS  ──▶ aws-api ──▶ engine, bus, queues
 //! ```
 //!
 //! Owns: what is connected to what, and the HTTP routes. Does not own: rules, durability, retries.
 
+mod aws;
 pub mod config;
 mod demo;
 mod http;

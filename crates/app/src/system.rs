@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::http::{self, Services};
 use crate::stories::Stories;
-use crate::{demo, machines, targets};
+use crate::{aws, demo, machines, targets};
 use adapter_local::{LocalDb, OpenError, SystemClock, SystemIds};
 use contracts::UserId;
 use engine::{Engine, Unpublishable};
@@ -71,6 +71,8 @@ pub struct System {
     stop_gateway: CancellationToken,
     address: SocketAddr,
     gateway_address: SocketAddr,
+    aws_address: Option<SocketAddr>,
+    is_aws_guarded: bool,
     data_dir: PathBuf,
     first_user: Option<UserId>,
 }
@@ -85,11 +87,8 @@ impl System {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
         let sandbox = Sandbox::open(&config.data_dir.join("gateway"))?;
-        let gateway_listener =
-            listen("the payment gateway", config.gateway_listen, "--gateway-listen").await?;
-        let listener = listen("the HTTP API", config.listen, "--listen").await?;
-        let address = local(&listener, config.listen);
-        let gateway_address = local(&gateway_listener, config.gateway_listen);
+        let listeners = Listeners::open(&config).await?;
+        let gateway_address = listeners.gateway.1;
 
         let gateway = Arc::new(HttpGateway::new(&GatewayConfig {
             base_url: format!("http://{gateway_address}"),
@@ -109,17 +108,32 @@ impl System {
         let stop_gateway = CancellationToken::new();
         let gateway_stops = stop_gateway.clone().cancelled_owned();
         parts.run("the payment gateway", async move {
-            sandbox.serve(gateway_listener, gateway_stops).await
+            sandbox.serve(listeners.gateway.0, gateway_stops).await
         });
         parts.run_infallible("the sagas", {
             let engine = engine.clone();
             async move { engine.run().await }
         });
         deliver(&parts, &db, &clock, &ids, &services);
-        let served = http::serve(listener, services, parts.stop());
+        let served = http::serve(listeners.http.0, services, parts.stop());
         parts.run("the HTTP API", served);
-        let data_dir = config.data_dir;
-        Ok(Self { db, engine, parts, stop_gateway, address, gateway_address, data_dir, first_user })
+        let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = listeners.aws {
+            let api = aws::api(&config, &clock, &ids);
+            parts.run("the AWS API", aws_api::serve(listener, api, parts.stop()));
+        }
+        Ok(Self {
+            db,
+            engine,
+            parts,
+            stop_gateway,
+            address: listeners.http.1,
+            gateway_address,
+            aws_address,
+            is_aws_guarded: config.aws_credentials.is_some(),
+            data_dir: config.data_dir,
+            first_user,
+        })
     }
 
     /// Where the HTTP API listens.
@@ -134,17 +148,25 @@ impl System {
         self.gateway_address
     }
 
+    /// Where the AWS API listens, if it does.
+    #[must_use]
+    pub const fn aws_address(&self) -> Option<SocketAddr> {
+        self.aws_address
+    }
+
     /// What a person wants to know once it runs: the addresses, and a first order to paste.
     #[must_use]
     pub fn greeting(&self) -> String {
         let (api, gateway) = (self.address, self.gateway_address);
         let data = self.data_dir.display();
         let first = demo::first_order(api, self.first_user.as_ref());
+        let aws = self.aws_address.map(|at| aws::exports(at, self.is_aws_guarded) + "\n");
+        let aws = aws.unwrap_or_default();
         format!(
             "Ordersaga is up. Ctrl-C stops it; what is placed stays placed.\n\
              HTTP API  http://{api}   (documentation: http://{api}/docs)\n\
              Gateway   http://{gateway}\n\
-             Data      {data}\n\n{first}"
+             Data      {data}\n\n{aws}{first}"
         )
     }
 
@@ -213,22 +235,36 @@ impl Parts {
     }
 }
 
+/// What the system listens on, each with the address it has.
+struct Listeners {
+    gateway: (TcpListener, SocketAddr),
+    http: (TcpListener, SocketAddr),
+    aws: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Listeners {
+    async fn open(config: &Config) -> Result<Self, StartError> {
+        let gateway =
+            listen("the payment gateway", config.gateway_listen, "--gateway-listen").await?;
+        let http = listen("the HTTP API", config.listen, "--listen").await?;
+        let aws = match config.aws_listen {
+            Some(address) => Some(listen("the AWS API", address, "--aws-listen").await?),
+            None => None,
+        };
+        Ok(Self { gateway, http, aws })
+    }
+}
+
+/// Listens; the address has the port that was taken.
 async fn listen(
     what: &'static str,
     address: SocketAddr,
     flag: &'static str,
-) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen {
-        what,
-        address,
-        flag,
-        source,
-    })
-}
-
-/// The address that was given, with the port that was taken.
-fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    listener.local_addr().unwrap_or(asked)
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| StartError::Listen { what, address, flag, source })?;
+    let address = listener.local_addr().unwrap_or(address);
+    Ok((listener, address))
 }
 
 /// Runs what carries events: outbox → bus → targets.

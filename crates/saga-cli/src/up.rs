@@ -17,6 +17,9 @@ pub(crate) struct Up {
     /// Where the sandbox payment gateway listens [default: 127.0.0.1:8090].
     #[arg(long)]
     gateway_listen: Option<String>,
+    /// Where the AWS API listens, or off [default: 127.0.0.1:4566].
+    #[arg(long)]
+    aws_listen: Option<String>,
     /// Where everything is kept [default: ./ordersaga-data].
     #[arg(long)]
     data_dir: Option<String>,
@@ -42,6 +45,7 @@ impl Up {
         let given = [
             ("listen", &self.listen),
             ("gateway_listen", &self.gateway_listen),
+            ("aws_listen", &self.aws_listen),
             ("data_dir", &self.data_dir),
             ("demo", &self.demo),
             ("gateway_timeout_ms", &self.gateway_timeout_ms),

@@ -91,8 +91,12 @@ fn a_taken_port_is_said_with_the_flag_that_chooses_another() {
     let dir = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for (flag, other) in [("--listen", "--gateway-listen"), ("--gateway-listen", "--listen")] {
-        let refused = saga(&dir, &["up", flag, &address, other, "127.0.0.1:0"], &[]);
+    let flags = ["--listen", "--gateway-listen", "--aws-listen"];
+    for flag in flags {
+        let others = flags.into_iter().filter(|other| *other != flag);
+        let others = others.flat_map(|other| [other, "127.0.0.1:0"]);
+        let arguments: Vec<_> = ["up", flag, &address].into_iter().chain(others).collect();
+        let refused = saga(&dir, &arguments, &[]);
         let complaint = complaint(&refused);
         assert!(!refused.status.success());
         assert!(complaint.contains(&address), "{complaint}");
@@ -111,7 +115,8 @@ fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
     let mut newer = std::fs::read(&file).unwrap();
     newer[FORMAT_AT..FORMAT_AT + 4].copy_from_slice(&99_u32.to_be_bytes());
     std::fs::write(&file, &newer).unwrap();
-    let ports = ["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"];
+    let ports =
+        ["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--aws-listen", "off"];
     let refused = saga(&dir, &[&["up", "--data-dir", "data"], &ports[..]].concat(), &[]);
     let complaint = complaint(&refused);
     assert!(!refused.status.success());

@@ -94,7 +94,15 @@ impl Subject {
     async fn start(self, dir: &std::path::Path) -> Result<Server> {
         let arguments: &[&str] = match self {
             Self::Engine => &["bench", "serve-engine"],
-            Self::Orders => &["up", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"],
+            Self::Orders => &[
+                "up",
+                "--listen",
+                "127.0.0.1:0",
+                "--gateway-listen",
+                "127.0.0.1:0",
+                "--aws-listen",
+                "off",
+            ],
         };
         Server::start(arguments, dir).await
     }
