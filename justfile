@@ -26,6 +26,7 @@ crash rounds="30":
 bench *args:
     cargo run --release -- bench {{args}}
 
-# What is generated: the saga diagrams.
+# What is generated: the saga diagrams, and the conformance report where the recordings are.
 docs:
     cargo xtask diagrams
+    CONFORMANCE_WRITE=1 cargo test -p conformance --test recorded the_report_says_what_is_measured

@@ -8,41 +8,25 @@
 
 mod choice;
 mod flow;
+mod problem;
 mod recovery;
 mod state;
+mod text;
+mod warnings;
+
+pub use problem::{Problem, Severity};
+
+use problem::{DUPLICATE, NO_END, SCHEMA, STATE_NAME, TOO_DEEP, TRANSITION};
 
 use crate::document::{Fields, Node};
 use crate::effect::hex;
 use crate::expression::{ExpressionProblem, pointer_to};
-use crate::limits::{DEFINITION_BYTES_MAX, NESTING_LEVELS_MAX, SECONDS_MAX, STATE_NAME_CHARS_MAX};
-use crate::program::{Next, Program, State, StateIndex};
+use crate::limits::{NESTING_LEVELS_MAX, SECONDS_MAX, STATE_NAME_CHARS_MAX};
+use crate::program::{MachineType, Next, Program, State, StateIndex};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// One thing that is wrong with a definition.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code} at {}: {message} ({mend})", if pointer.is_empty() { "/" } else { pointer })]
-pub struct Problem {
-    /// The JSON pointer of the place that is wrong; empty for the whole.
-    pub pointer: String,
-    /// What kind of problem it is, as Step Functions names it.
-    pub code: &'static str,
-    /// What is wrong.
-    pub message: String,
-    /// How to mend it.
-    pub mend: String,
-}
-
-/// The text is no JSON.
-const INVALID_JSON: &str = "INVALID_JSON_DESCRIPTION";
-/// A field is missing, unknown, of the wrong type, or has a value it may not have.
-const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
-/// A state leads nowhere, or nothing leads to it.
-const TRANSITION: &str = "MISSING_TRANSITION_TARGET";
-/// Two states have the same name.
-const DUPLICATE: &str = "DUPLICATE_STATE_NAME";
 
 /// Digits of a SHA-256.
 const HASH_BYTES: usize = 32;
@@ -63,58 +47,100 @@ impl Language {
     }
 }
 
-/// Checks a definition and makes a program of it.
-pub(crate) fn compile(definition: &str) -> Result<Program, Vec<Problem>> {
-    let mut checker = Checker::default();
-    let document = read(definition).map_err(|problem| vec![problem])?;
-    let root = Node::root(&document);
-    let Some(mut fields) = root.fields() else {
-        checker.schema(&root.pointer, "Definition must be a valid JSON object", "write an object");
-        return Err(checker.problems);
-    };
-    fields.take("Comment");
-    checker.version(&mut fields);
-    let language = checker.language(&mut fields, Language::JsonPath);
-    let timeout_seconds = fields.take("TimeoutSeconds").and_then(|node| checker.seconds(&node));
-    let start = checker.sequence(&mut fields, language, 0);
-    checker.nothing_unknown(&fields, "a state machine");
-    let states: Option<Vec<State>> = checker.states.into_iter().collect();
-    match (start, states) {
-        (Some(start), Some(states)) if checker.problems.is_empty() => Ok(Program {
-            hash: hex(&Sha256::digest(definition.as_bytes()), HASH_BYTES).into(),
-            start,
-            timeout_seconds,
-            states,
-        }),
-        _ => Err(checker.problems),
+/// What became of checking a definition.
+pub(crate) struct Checked {
+    /// The program, if nothing is wrong.
+    pub(crate) program: Option<Program>,
+    /// What is wrong, in the order of the definition.
+    pub(crate) errors: Vec<Problem>,
+    /// What was hardly meant.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+impl Checked {
+    /// The program, or what is wrong.
+    pub(crate) fn into_program(self) -> Result<Program, Vec<Problem>> {
+        self.program.ok_or(self.errors)
+    }
+
+    fn unreadable(problem: Problem) -> Self {
+        Self { program: None, errors: vec![problem], warnings: Vec::new() }
     }
 }
 
-fn read(definition: &str) -> Result<Value, Problem> {
-    if definition.len() > DEFINITION_BYTES_MAX {
-        return Err(Problem {
-            pointer: String::new(),
-            code: SCHEMA,
-            message: format!("The definition is larger than {DEFINITION_BYTES_MAX} bytes"),
-            mend: "move parts of it into state machines of their own".to_owned(),
-        });
-    }
-    serde_json::from_str(definition).map_err(|error| Problem {
-        pointer: String::new(),
-        code: INVALID_JSON,
-        message: error.to_string(),
-        mend: "write the definition as JSON".to_owned(),
+/// Checks a definition and makes a program of it.
+pub(crate) fn machine(definition: &str, machine_type: MachineType) -> Checked {
+    check(definition, machine_type, |checker, fields| {
+        fields.take("Comment");
+        checker.version(fields);
+        let language = checker.language(fields, Language::JsonPath);
+        let timeout = fields.take("TimeoutSeconds").and_then(|node| checker.seconds(&node));
+        let start = checker.sequence(fields, language, 0);
+        checker.nothing_unknown(fields, "a state machine");
+        (start, timeout)
     })
+}
+
+/// Checks the definition of one state, and makes a program of it in which every state that it
+/// leads to ends the execution.
+#[expect(dead_code, reason = "what tests a state alone comes with the next change")]
+pub(crate) fn lone_state(definition: &str, name: &str) -> Checked {
+    check(definition, MachineType::Standard, |checker, fields| {
+        checker.strangers = Some(BTreeMap::new());
+        checker.states.push(None);
+        let language = Language::JsonPath;
+        let mut sequence =
+            Sequence { index: BTreeMap::new(), language, level: 0, reached: Vec::new() };
+        let state = checker.state(&mut sequence, name, &fields.node());
+        let own = checker.states.first_mut();
+        if let Some(place) = own {
+            *place = state;
+        }
+        (Some(StateIndex(0)), None)
+    })
+}
+
+fn check(
+    definition: &str,
+    machine_type: MachineType,
+    how: impl FnOnce(&mut Checker, &mut Fields<'_>) -> (Option<StateIndex>, Option<u64>),
+) -> Checked {
+    let document = match text::read(definition) {
+        Ok(document) => document,
+        Err(problem) => return Checked::unreadable(problem),
+    };
+    let root = Node::root(&document);
+    let Some(mut fields) = root.fields() else {
+        let message = "Definition must be a valid JSON object".to_owned();
+        let problem = Problem::error("", SCHEMA, message, "write an object").located(None);
+        return Checked::unreadable(problem);
+    };
+    let mut checker = Checker { machine_type, ..Checker::default() };
+    let (start, timeout_seconds) = how(&mut checker, &mut fields);
+    let Checker { problems: errors, warnings, states, .. } = checker;
+    let states: Option<Vec<State>> = states.into_iter().collect();
+    let program = start.zip(states).filter(|_| errors.is_empty());
+    let program = program.map(|(start, states)| Program {
+        hash: hex(&Sha256::digest(definition.as_bytes()), HASH_BYTES).into(),
+        start,
+        timeout_seconds,
+        states,
+    });
+    Checked { program, errors, warnings }
 }
 
 /// What was found so far.
 #[derive(Default)]
 struct Checker {
+    machine_type: MachineType,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
     /// By index; a place is taken before the state is read, so that states may lead to later ones.
     states: Vec<Option<State>>,
     /// Every name, with the pointer of the state that has it.
     names: BTreeMap<String, String>,
+    /// Where one state is checked alone: the states that it leads to, which nobody defines.
+    strangers: Option<BTreeMap<String, StateIndex>>,
 }
 
 /// The states of one sequence, by name.
@@ -128,12 +154,7 @@ struct Sequence<'a> {
 
 impl Checker {
     fn problem(&mut self, pointer: &str, code: &'static str, message: String, mend: &str) {
-        self.problems.push(Problem {
-            pointer: pointer.to_owned(),
-            code,
-            message,
-            mend: mend.to_owned(),
-        });
+        self.problems.push(Problem::error(pointer, code, message, mend));
     }
 
     fn schema(&mut self, pointer: &str, message: &str, mend: &str) {
@@ -236,7 +257,7 @@ impl Checker {
         }
         if level > NESTING_LEVELS_MAX {
             let message = format!("States are nested deeper than {NESTING_LEVELS_MAX} levels");
-            self.problem(&fields.pointer, SCHEMA, message, "use fewer levels");
+            self.problem(&fields.pointer, TOO_DEEP, message, "use fewer levels");
             return None;
         }
         let (start, states) = (start?, states?);
@@ -261,6 +282,11 @@ impl Checker {
         }
         let start = self.target(&mut sequence, &start);
         self.all_reached(&sequence, &members);
+        if !members.iter().any(|(_, node)| may_end(node.value)) {
+            let message = "No state ends the workflow".to_owned();
+            let mend = "give a state End: true, or add a Succeed or a Fail";
+            self.problem(&states.pointer, NO_END, message, mend);
+        }
         start
     }
 
@@ -268,7 +294,7 @@ impl Checker {
         if name.is_empty() || name.chars().count() > STATE_NAME_CHARS_MAX {
             let message =
                 format!("A state's name must have 1 to {STATE_NAME_CHARS_MAX} characters");
-            self.problem(&node.pointer, SCHEMA, message, "choose a shorter name");
+            self.problem(&node.pointer, STATE_NAME, message, "choose a shorter name");
         }
         if let Some(other) = self.names.insert(name.to_owned(), node.pointer.clone()) {
             let message = format!("The name '{name}' is taken by the state at {other}");
@@ -279,7 +305,8 @@ impl Checker {
     /// The state that a field names.
     fn target(&mut self, sequence: &mut Sequence<'_>, node: &Node<'_>) -> Option<StateIndex> {
         let name = self.text(node)?;
-        let target = sequence.index.get(name).copied();
+        let known = sequence.index.get(name).copied();
+        let target = known.or_else(|| self.stranger(sequence.level, name));
         match target {
             Some(target) => sequence.reached.push(target),
             None => {
@@ -289,6 +316,18 @@ impl Checker {
             }
         }
         target
+    }
+
+    /// A state that a state which is checked alone leads to.
+    fn stranger(&mut self, level: usize, name: &str) -> Option<StateIndex> {
+        let strangers = self.strangers.as_mut().filter(|_| level == 0)?;
+        if let Some(known) = strangers.get(name) {
+            return Some(*known);
+        }
+        let index = StateIndex(u32::try_from(self.states.len()).ok()?);
+        strangers.insert(name.to_owned(), index);
+        self.states.push(Some(State::end(name)));
+        Some(index)
     }
 
     /// `Next` or `End`: exactly one of them.
@@ -324,6 +363,12 @@ impl Checker {
             }
         }
     }
+}
+
+/// Whether a state as written may be the last of its sequence.
+fn may_end(state: &Value) -> bool {
+    let kind = state.get("Type").and_then(Value::as_str);
+    state.get("End").is_some() || matches!(kind, None | Some("Succeed" | "Fail"))
 }
 
 /// Names that `Retry` and `Catch` match, shared.

@@ -38,7 +38,8 @@ impl<'a> Node<'a> {
     /// The object's fields, to be looked up one by one, or nothing if it is none.
     pub(crate) fn fields(&self) -> Option<Fields<'a>> {
         let members = self.value.as_object()?;
-        Some(Fields { pointer: self.pointer.clone(), members, known: Vec::new() })
+        let (pointer, value) = (self.pointer.clone(), self.value);
+        Some(Fields { pointer, value, members, known: Vec::new() })
     }
 }
 
@@ -46,11 +47,17 @@ impl<'a> Node<'a> {
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     pub(crate) pointer: String,
+    value: &'a Value,
     members: &'a Map<String, Value>,
     known: Vec<String>,
 }
 
 impl<'a> Fields<'a> {
+    /// The object itself.
+    pub(crate) fn node(&self) -> Node<'a> {
+        Node { pointer: self.pointer.clone(), value: self.value }
+    }
+
     /// The field of this name, which is then known.
     pub(crate) fn take(&mut self, name: &str) -> Option<Node<'a>> {
         self.known.push(name.to_owned());

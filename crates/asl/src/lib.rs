@@ -31,12 +31,16 @@ pub mod limits;
 mod machine;
 mod program;
 mod resource;
+mod validate;
 
-pub use check::Problem;
+pub use check::{Problem, Severity};
 pub use effect::{AwaitCallback, EffectKey, Effects, End, Fault, Invoke, Token};
 pub use event::{Branch, Entered, Event, Exited, Fact, MapStarted, Scheduled, Started, Variables};
 pub use execution::{Execution, FrameId, Position, Status, VisitId};
 pub use input::{Identity, Input, Misuse, Payload, Start, What};
 pub use machine::{apply, decide, outstanding};
-pub use program::{Kind, Program, StateIndex};
+pub use program::{Kind, MachineType, Program, StateIndex};
 pub use resource::{Pattern, Resource, UnknownResource};
+pub use validate::{
+    Diagnostic, Validation, ValidationOptions, Verdict, invalid_definition, validate,
+};

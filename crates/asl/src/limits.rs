@@ -42,3 +42,10 @@ pub const RETRY_INTERVAL_SECONDS_DEFAULT: u64 = 1;
 
 /// How much longer each retry waits than the one before when `BackoffRate` is absent.
 pub const RETRY_BACKOFF_RATE_DEFAULT: f64 = 2.0;
+
+/// Diagnostics that one answer about a definition lists.
+pub const DIAGNOSTICS_MAX: usize = 100;
+
+/// Bytes of problems that the message of one refusal lists; a definition of a megabyte can have
+/// more problems than anybody reads.
+pub const MESSAGE_BYTES_MAX: usize = 32_768;

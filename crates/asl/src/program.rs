@@ -65,6 +65,17 @@ impl Kind {
     }
 }
 
+/// What a state machine is made for, which says what it may contain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MachineType {
+    /// Long executions with a history, each step once.
+    #[default]
+    Standard,
+    /// Short executions that keep nothing, and so cannot wait for an answer.
+    Express,
+}
+
 /// A checked state machine, ready to run. Immutable, shared between threads and executions.
 #[derive(Debug)]
 pub struct Program {
@@ -80,7 +91,16 @@ impl Program {
     /// # Errors
     /// All problems of the definition at once, each with its JSON pointer and how to mend it.
     pub fn compile(definition: &str) -> Result<Self, Vec<Problem>> {
-        check::compile(definition)
+        Self::compile_as(definition, MachineType::Standard)
+    }
+
+    /// Reads and checks a definition by the rules of its type of machine.
+    ///
+    /// # Errors
+    /// As [`Program::compile`]; a machine of type [`MachineType::Express`] may not wait for jobs,
+    /// callbacks and activities.
+    pub fn compile_as(definition: &str, of: MachineType) -> Result<Self, Vec<Problem>> {
+        check::machine(definition, of).into_program()
     }
 
     /// The SHA-256 of the definition's text in hexadecimal: names this version of the machine for
@@ -124,6 +144,18 @@ pub(crate) struct State {
     pub(crate) reads_context: bool,
     pub(crate) flow: Flow,
     pub(crate) body: Body,
+}
+
+impl State {
+    /// A state that passes its input on and ends its sequence.
+    pub(crate) fn end(name: &str) -> Self {
+        Self {
+            name: Arc::from(name),
+            reads_context: false,
+            flow: Flow::JsonPath(Box::default()),
+            body: Body::Succeed,
+        }
+    }
 }
 
 /// What a state does, with what it needs.

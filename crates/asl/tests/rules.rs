@@ -229,7 +229,10 @@ fn variables_that_grow_without_end_fail_the_state() {
 fn a_machine_that_never_ends_fails_at_the_limit_of_its_history() {
     let definition = json!({"StartAt": "A", "States": {
         "A": {"Type": "Pass", "Next": "B"},
-        "B": {"Type": "Pass", "Next": "A"},
+        "B": {"Type": "Choice", "Default": "A", "Choices": [
+            {"Variable": "$.done", "IsPresent": true, "Next": "C"},
+        ]},
+        "C": {"Type": "Succeed"},
     }});
     let run = Run::start(&definition, json!({}));
     assert_eq!(run.error(), Some("States.Runtime"));

@@ -5,10 +5,10 @@ use super::{Checker, Language, Sequence};
 use crate::document::{Fields, Node};
 use crate::instant::Instant;
 use crate::program::{
-    Body, Fail, Flow, Items, Map, NamedPath, Number, Parallel, Pass, State, StateIndex, Task,
-    Template, Text, Until, Wait,
+    Body, Fail, Flow, Items, MachineType, Map, NamedPath, Number, Parallel, Pass, State,
+    StateIndex, Task, Template, Text, Until, Wait,
 };
-use crate::resource::Resource;
+use crate::resource::{Pattern, Resource};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -35,6 +35,9 @@ impl Checker {
             return None;
         };
         let language = self.language(&mut fields, sequence.language);
+        if language == Language::JsonPath {
+            self.warn_of_paths(node);
+        }
         let kind_name = self.text(&kind)?;
         let parts = self.body(sequence, &mut fields, kind_name, language);
         if !matches!(parts, Parts::UnknownKind) {
@@ -157,7 +160,10 @@ impl Checker {
         };
         let text = self.text(&node)?;
         match Resource::parse(text) {
-            Ok(resource) => Some(resource),
+            Ok(resource) => {
+                self.fits_machine_type(&node, &resource);
+                Some(resource)
+            }
             Err(unknown) => {
                 let message = format!(
                     "The resource provided {text} is not recognized. The value is not a valid \
@@ -167,6 +173,24 @@ impl Checker {
                 None
             }
         }
+    }
+
+    /// An Express machine cannot wait for what answers later.
+    fn fits_machine_type(&mut self, node: &Node<'_>, resource: &Resource) {
+        let message = match (self.machine_type, resource.pattern(), resource) {
+            (MachineType::Standard, ..) | (_, Pattern::RequestResponse, _) => return,
+            (MachineType::Express, Pattern::Sync, _) => {
+                "Express state machine does not support '.sync' service integration"
+            }
+            (MachineType::Express, _, Resource::Activity { .. }) => {
+                "Express state machine does not support activity tasks"
+            }
+            // Step Functions has a blank after this one.
+            (MachineType::Express, Pattern::WaitForTaskToken, _) => {
+                "Express state machine does not support '.waitForTaskToken' service integration "
+            }
+        };
+        self.schema(&node.pointer, message, "use request and response, or a STANDARD machine");
     }
 
     fn credentials(&mut self, fields: &mut Fields<'_>, language: Language) -> Option<Template> {
