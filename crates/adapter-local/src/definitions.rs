@@ -1,4 +1,4 @@
-//! Definitions: immutable texts named by their hash, and which one a machine runs by.
+//! Definitions: immutable texts named by their hash.
 
 use crate::LocalDb;
 use crate::desk::Desk;
@@ -9,10 +9,8 @@ use ports::{Definitions, Error, Kind, Result};
 
 #[async_trait]
 impl Definitions for LocalDb {
-    async fn publish(&self, machine: &str, hash: &str, text: &str) -> Result<()> {
-        let request =
-            Publish { machine: machine.to_owned(), hash: hash.to_owned(), text: text.to_owned() };
-        self.writer.perform(request).await
+    async fn keep(&self, hash: &str, text: &str) -> Result<()> {
+        self.writer.perform(Keep { hash: hash.to_owned(), text: text.to_owned() }).await
     }
 
     async fn definition(&self, hash: &str) -> Result<Option<String>> {
@@ -30,31 +28,23 @@ impl Definitions for LocalDb {
             None => Ok(None),
         }
     }
-
-    async fn current(&self, machine: &str) -> Result<Option<String>> {
-        self.readers.read(&format!("read the definition of machine `{machine}`"), |reader| {
-            let sql = "SELECT hash FROM machines WHERE machine = ?1";
-            reader.first(sql, [machine], |row| row.get(0))
-        })
-    }
 }
 
-struct Publish {
-    machine: String,
+struct Keep {
     hash: String,
     text: String,
 }
 
-impl Request<Desk> for Publish {
+impl Request<Desk> for Keep {
     type Answer = ();
 
     fn perform(&self, desk: &mut Desk) -> Result<(), Failure> {
-        let Self { machine, hash, text } = self;
+        let Self { hash, text } = self;
         let sql = "SELECT text = ?2 FROM definitions WHERE hash = ?1";
         match desk.log.first(sql, (hash, text), |row| row.get::<_, bool>(0))? {
             Some(true) => {}
             Some(false) => {
-                return Err(conflict(format!("publish `{hash}`: it names another definition")));
+                return Err(conflict(format!("keep `{hash}`: it names another definition")));
             }
             None => {
                 desk.log.write(
@@ -63,11 +53,6 @@ impl Request<Desk> for Publish {
                 )?;
             }
         }
-        desk.log.write(
-            "INSERT INTO machines (machine, hash) VALUES (?1, ?2)
-             ON CONFLICT (machine) DO UPDATE SET hash = excluded.hash WHERE hash != excluded.hash",
-            (machine, hash),
-        )?;
         Ok(())
     }
 }

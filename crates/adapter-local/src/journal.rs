@@ -5,10 +5,11 @@
 //! entries  … ◀── previous · first · count · CRC-32 · events ◀───────────────────────┘
 //! ```
 //!
-//! Entries are never changed. Each is checked when it is read, and so is that the chain of them
+//! Entries are never changed, and go only with their whole execution. Each is checked when it is read, and so is that the chain of them
 //! holds exactly the events that the head counts. A broken record spoils its own execution only.
 
 mod append;
+mod forget;
 mod scan;
 
 use crate::LocalDb;
@@ -16,6 +17,7 @@ use crate::readers::Reader;
 use append::AppendEntry;
 use async_trait::async_trait;
 use contracts::Timestamp;
+use forget::Forget;
 use ports::journal::{Append, Entry, ExecutionId, Head, Scan, Status};
 use ports::store::{Cursor, Page};
 use ports::{Error, Journal, Kind, Result};
@@ -27,7 +29,7 @@ macro_rules! select_heads {
     ($tail:literal) => {
         concat!(
             "SELECT execution, machine, name, definition, status, version, started_at,
-                    stopped_at, wake_at, owes_calls FROM heads ",
+                    stopped_at, wake_at, owes_calls, annex FROM heads ",
             $tail
         )
     };
@@ -60,6 +62,10 @@ impl Journal for LocalDb {
 
     async fn scan(&self, scan: Scan, limit: usize, after: Option<Cursor>) -> Result<Page<Head>> {
         scan::scan(&self.readers, &scan, limit, after.as_ref())
+    }
+
+    async fn forget(&self, id: &ExecutionId, version: u64) -> Result<()> {
+        self.writer.perform(Forget { id: id.clone(), version }).await
     }
 }
 
@@ -152,6 +158,7 @@ fn read_head(row: &Row<'_>) -> rusqlite::Result<(i64, Head)> {
         stopped_at: instant(7)?,
         wake_at: instant(8)?,
         owes_calls: row.get(9)?,
+        annex: row.get(10)?,
     };
     Ok((row.get(0)?, head))
 }

@@ -1,7 +1,7 @@
 //! Opening the database file: its format, its creation, and every reason to refuse it.
 //!
 //! ```text
-//! lock the directory → look at the file's header → (new: create the schema) → connections
+//! lock the directory → look at the file's header → (new or older: upgrade) → connections
 //! ```
 //!
 //! The header is read as plain bytes first, because merely opening a file with SQLite may replay
@@ -14,8 +14,11 @@ use std::path::{Path, PathBuf};
 
 /// The database's file name within the data directory.
 pub(crate) const FILE_NAME: &str = "ordersaga.db";
+/// What leads from each format to the next, beginning with an empty file. A step that was released
+/// never changes.
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// The format this program writes, kept as the file's `user_version`.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = STEPS.len() as u32;
 /// Marks a SQLite file as ours: "Osag".
 const APPLICATION_ID: u32 = 0x4f73_6167;
 /// The length of a SQLite file's header in bytes.
@@ -128,7 +131,7 @@ pub(crate) fn directory(dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Opens the connection that writes, and creates the schema in a new file.
+/// Opens the connection that writes; creates the schema in a new file, upgrades an older one.
 pub(crate) fn for_writing(path: &Path) -> Result<Connection, OpenError> {
     inspect_header(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -141,12 +144,10 @@ pub(crate) fn for_writing(path: &Path) -> Result<Connection, OpenError> {
     let format = connection
         .query_row("PRAGMA user_version", (), |row| row.get(0))
         .map_err(|error| OpenError::database(path, error))?;
-    let ready = match format {
-        0 => create_schema(&connection),
-        FORMAT => Ok(()),
-        found => return Err(OpenError::newer(path, found)),
-    };
-    ready
+    if format > FORMAT {
+        return Err(OpenError::newer(path, format));
+    }
+    upgrade(&connection, format)
         .and_then(|()| tune_for_writing(&connection))
         .map_err(|error| OpenError::database(path, error))?;
     Ok(connection)
@@ -192,7 +193,7 @@ fn inspect_header(path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::corrupt(path, "it is a database, but not one of Ordersaga's"));
     }
     match word(&header, 60) {
-        FORMAT => Ok(()),
+        1..=FORMAT => Ok(()),
         found if found > FORMAT => Err(OpenError::newer(path, found)),
         found => Err(OpenError::corrupt(path, format!("format {found} was never written"))),
     }
@@ -202,29 +203,49 @@ fn word(header: &[u8], at: usize) -> u32 {
     header[at..at + 4].iter().fold(0, |word, byte| (word << 8) | u32::from(*byte))
 }
 
-/// Creates the schema in one transaction.
+/// Takes the steps from a file's format to this program's, in one transaction.
 ///
 /// A new file has a rollback journal, so format and schema are in the file itself, not in a log,
 /// before the first row is.
-fn create_schema(connection: &Connection) -> rusqlite::Result<()> {
+///
+/// Tables with large rows are rowid tables: SQLite keeps rows of a `WITHOUT ROWID` table whole
+/// only up to a quarter of a page, and gives every longer one an overflow page of its own.
+fn upgrade(connection: &Connection, format: u32) -> rusqlite::Result<()> {
+    let steps: String = STEPS.iter().skip(format as usize).copied().collect();
+    if steps.is_empty() {
+        return Ok(());
+    }
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
          PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {FORMAT};
-         {SCHEMA}
+         {steps}
          COMMIT;"
     ))
 }
 
-/// Every table.
-///
-/// Tables with large rows are rowid tables: SQLite keeps rows of a `WITHOUT ROWID` table whole
-/// only up to a quarter of a page, and gives every longer one an overflow page of its own.
-const SCHEMA: &str = include_str!("schema.sql");
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_an_older_format_is_upgraded_and_keeps_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let old = Connection::open(&path).unwrap();
+        let (id, first) = (APPLICATION_ID, STEPS[0]);
+        let made = format!("PRAGMA application_id = {id}; PRAGMA user_version = 1; {first}");
+        old.execute_batch(&made).unwrap();
+        let row = "INSERT INTO heads VALUES (1, 'm', 'x', 'd', 0, 1, 0, NULL, NULL, 1, 1)";
+        old.execute(row, ()).unwrap();
+        drop(old);
+        let new = for_writing(&path).unwrap();
+        let ask = "SELECT name, annex FROM heads";
+        let kept = new.query_row(ask, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(kept, ("x".to_owned(), None::<String>));
+        let format: u32 = new.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap();
+        assert_eq!(format, FORMAT);
+    }
 
     #[test]
     fn every_commit_is_synced_to_a_write_ahead_log() {

@@ -174,7 +174,7 @@ async fn a_head_or_a_definition_that_makes_no_sense_is_corrupt() {
     let files = Reopening::new();
     let db = files.open();
     db.append(step("x", 1)).await.unwrap();
-    db.publish("m", "h1", "one").await.unwrap();
+    db.keep("h1", "one").await.unwrap();
     drop(db);
     let file = Connection::open(files.dir.path().join("ordersaga.db")).unwrap();
     file.execute("UPDATE heads SET status = 9", ()).unwrap();

@@ -6,13 +6,13 @@ use crate::stories::Stories;
 use crate::{aws, demo, machines, targets};
 use adapter_local::{LocalDb, OpenError, SystemClock, SystemIds};
 use contracts::UserId;
-use engine::{Engine, Unpublishable};
+use engine::{Engine, MachineRefusal};
 use events::{Dispatcher, EmbeddedBus, Relay, RetryPolicy};
 use futures::FutureExt;
 use gateway::{GatewayConfig, HttpGateway, Sandbox};
 use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids};
-use resilience::{InProcess, Seam, breaker};
+use resilience::breaker;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
@@ -32,8 +32,6 @@ const CLOSE: Duration = Duration::from_secs(1);
 /// The fewest calls a breaker judges by: this process is the whole fleet.
 const BREAKER_CALLS_MIN: u32 = 20;
 
-type SagaEngineHere = Engine<Seam<InProcess>>;
-
 /// Why a system does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -42,7 +40,7 @@ pub enum StartError {
     Store(#[from] OpenError),
     /// A state machine cannot be run.
     #[error(transparent)]
-    Machine(#[from] Unpublishable),
+    Machine(#[from] MachineRefusal),
     /// A port is taken or may not be used.
     #[error("{what} cannot listen on {address} (choose another with {flag})")]
     Listen {
@@ -66,7 +64,7 @@ pub enum StartError {
 /// A running system.
 pub struct System {
     db: Arc<LocalDb>,
-    engine: SagaEngineHere,
+    engine: Engine,
     parts: Parts,
     stop_gateway: CancellationToken,
     address: SocketAddr,
@@ -291,7 +289,7 @@ fn connect(
     ids: &Arc<dyn Ids>,
     gateway: Arc<HttpGateway>,
     stopping: &CancellationToken,
-) -> (Arc<Services>, SagaEngineHere) {
+) -> (Arc<Services>, Engine) {
     let aggregates = Arc::new(Aggregates::new(Arc::clone(db) as _, Arc::clone(clock)));
     let aggregates = || Arc::clone(&aggregates);
     let users = Arc::new(user::Service::new(aggregates(), Arc::clone(ids)));
@@ -325,12 +323,13 @@ fn engine(
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
     tasks: Vec<Arc<dyn Tasks>>,
-) -> SagaEngineHere {
+) -> Engine {
     let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, ..Default::default() };
     let seam = resilience::seam(tasks, clock, ids, resilience::Config { breaker });
     let ports = engine::Ports {
         journal: Arc::clone(db) as _,
         definitions: Arc::clone(db) as _,
+        store: Arc::clone(db) as _,
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
     };

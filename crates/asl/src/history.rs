@@ -118,9 +118,13 @@ fn one(
     let map = || around(execution, before);
     let (kind, details) = match &event.what {
         Fact::Started(started) => {
-            let role = &started.start.identity.role;
-            let role = (!role.is_empty()).then_some(&**role);
-            let details = details.payload("input", &started.start.input).put_some("roleArn", role);
+            let identity = &started.start.identity;
+            let role = Some(&*identity.role).filter(|role| !role.is_empty());
+            let details = details
+                .payload("input", &started.start.input)
+                .put_some("roleArn", role)
+                .put_some("stateMachineVersionArn", identity.version.as_deref())
+                .put_some("stateMachineAliasArn", identity.alias.as_deref());
             with("ExecutionStarted", "executionStartedEventDetails", details)
         }
         Fact::Entered(entered) => {

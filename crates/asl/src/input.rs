@@ -138,6 +138,12 @@ pub struct Identity {
     /// `$$.Execution.RoleArn`; empty where there are no roles.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub role: Arc<str>,
+    /// The ARN of the machine's version that it was started by, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Arc<str>>,
+    /// The ARN of the machine's alias that it was started by, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<Arc<str>>,
 }
 
 impl Identity {

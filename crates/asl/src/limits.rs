@@ -31,6 +31,9 @@ pub const RETRY_ATTEMPTS_MAX: u64 = 99_999_999;
 /// Seconds that any interval, delay or timeout may ask for: a little over three years.
 pub const SECONDS_MAX: u64 = 99_999_999;
 
+/// Seconds that an Express execution may take.
+pub const EXPRESS_SECONDS_MAX: u64 = 300;
+
 /// Seconds that `MaxDelaySeconds` may ask for: the year that an execution may stay open.
 pub const RETRY_DELAY_SECONDS_MAX: u64 = 31_622_400;
 

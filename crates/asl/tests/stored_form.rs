@@ -27,6 +27,7 @@ impl Story {
                     machine_id: "m".into(),
                     machine_name: "m".into(),
                     role: "".into(),
+                    ..Identity::default()
                 },
             }),
         );

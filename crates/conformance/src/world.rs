@@ -217,5 +217,6 @@ fn identity(express: bool) -> Identity {
         machine_id: "arn:aws:states:us-east-1:111111111111:stateMachine:machine".into(),
         machine_name: "machine".into(),
         role: "arn:aws:iam::111111111111:role/machine".into(),
+        ..Identity::default()
     }
 }

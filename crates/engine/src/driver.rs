@@ -4,49 +4,32 @@
 //! what is to be done is read off the state, so there is nothing to recover.
 
 use crate::active::{Mail, Mailbox};
+use crate::annex::Annex;
+use crate::arn::{MachineRef, Qualifier};
+use crate::calls::{Calls, Made};
 use crate::engine::Shared;
-use crate::{arn, call, codec};
-use asl::{Effects, End, Execution, Input, Invoke, Misuse, Program, VisitId, What};
+use crate::machines::Runs;
+use crate::{arn, codec};
+use asl::{Effects, End, Execution, Input, Misuse, Program, What};
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt};
 use ports::journal::{Append, ExecutionId, Head, Status};
 use ports::saga_engine::Refusal;
-use ports::task::{TaskError, TaskReply, TaskRequest, chain};
+use ports::task::chain;
 use ports::{Error, Kind};
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tower_service::Service;
 
 /// How long a driver waits before it asks the journal again, at first and at most.
 const JOURNAL_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// How tasks are reached.
-pub(crate) trait Transport:
-    Service<TaskRequest, Response = TaskReply, Error = TaskError, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<T> Transport for T where
-    T: Service<TaskRequest, Response = TaskReply, Error = TaskError, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
-}
 
 /// An execution in memory.
 pub(crate) struct Live {
     pub(crate) program: Arc<Program>,
     pub(crate) execution: Execution,
+    /// What is kept beside its head.
+    pub(crate) annex: Annex,
     /// How many events its journal holds.
     pub(crate) version: u64,
 }
@@ -64,8 +47,8 @@ enum Stop {
 /// Drives an execution for as long as it has something to do.
 ///
 /// A bug is caught here, once: the execution is left alone, everything else goes on.
-pub(crate) async fn drive<T: Transport>(
-    shared: Arc<Shared<T>>,
+pub(crate) async fn drive(
+    shared: Arc<Shared>,
     id: ExecutionId,
     mut mailbox: Mailbox,
     live: Option<Live>,
@@ -80,8 +63,8 @@ pub(crate) async fn drive<T: Transport>(
     shared.quarantine(&id, &mut mailbox);
 }
 
-async fn serve<T: Transport>(
-    shared: &Arc<Shared<T>>,
+async fn serve(
+    shared: &Arc<Shared>,
     id: &ExecutionId,
     mailbox: &mut Mailbox,
     mut live: Option<Live>,
@@ -111,10 +94,7 @@ async fn serve<T: Transport>(
 }
 
 /// Loads, and tries again while the journal does not answer.
-async fn load_until_known<T: Transport>(
-    shared: &Shared<T>,
-    id: &ExecutionId,
-) -> Result<Option<Live>, Error> {
+async fn load_until_known(shared: &Shared, id: &ExecutionId) -> Result<Option<Live>, Error> {
     let mut patience = Patience::new();
     loop {
         match load(shared, id).await {
@@ -135,12 +115,7 @@ impl Patience {
     }
 
     /// Waits; answers the error when the system stops instead.
-    async fn wait<T: Transport>(
-        &mut self,
-        shared: &Shared<T>,
-        id: &ExecutionId,
-        error: Error,
-    ) -> Result<(), Error> {
+    async fn wait(&mut self, shared: &Shared, id: &ExecutionId, error: Error) -> Result<(), Error> {
         if self.wait == JOURNAL_WAITS.0 {
             tracing::warn!(execution = %id, error = chain(&error), "the journal does not answer");
         }
@@ -154,20 +129,18 @@ impl Patience {
 }
 
 /// Rebuilds an execution by folding its journal.
-pub(crate) async fn load<T: Transport>(
-    shared: &Shared<T>,
-    id: &ExecutionId,
-) -> Result<Option<Live>, Error> {
+pub(crate) async fn load(shared: &Shared, id: &ExecutionId) -> Result<Option<Live>, Error> {
     let Some(head) = shared.ports.journal.head(id).await? else {
         return Ok(None);
     };
-    let program = shared.programs.by_hash(&head.definition).await?;
+    let program = shared.machines.programs.by_hash(&head.definition).await?;
     let events = codec::decode(id, &shared.ports.journal.read(id).await?)?;
     let mut execution = Execution::default();
     for event in &events {
         asl::apply(&mut execution, event);
     }
-    Ok(Some(Live { program, execution, version: events.len() as u64 }))
+    let annex = Annex::of(&head)?;
+    Ok(Some(Live { program, execution, annex, version: events.len() as u64 }))
 }
 
 fn refuse_all(id: &ExecutionId, mailbox: &mut Mailbox) {
@@ -182,8 +155,8 @@ fn refuse_all(id: &ExecutionId, mailbox: &mut Mailbox) {
 ///
 /// # Errors
 /// What the journal says.
-async fn step<T: Transport>(
-    shared: &Shared<T>,
+async fn step(
+    shared: &Shared,
     id: &ExecutionId,
     live: &mut Live,
     what: What,
@@ -199,7 +172,7 @@ async fn step<T: Transport>(
         asl::apply(&mut next, event);
     }
     let version = live.version + events.len() as u64;
-    let head = head(id, &live.program, &next, version, input.at);
+    let head = head(id, live, &next, version, input.at);
     let append = Append { head, expected: live.version, events: codec::encode(&events) };
     append_until_known(shared, append).await?;
     live.execution = next;
@@ -208,7 +181,7 @@ async fn step<T: Transport>(
 }
 
 /// Appends, and tries again while the journal does not answer: nothing runs unrecorded.
-async fn append_until_known<T: Transport>(shared: &Shared<T>, append: Append) -> Result<(), Error> {
+async fn append_until_known(shared: &Shared, append: Append) -> Result<(), Error> {
     let mut patience = Patience::new();
     loop {
         match shared.ports.journal.append(append.clone()).await {
@@ -221,12 +194,14 @@ async fn append_until_known<T: Transport>(shared: &Shared<T>, append: Append) ->
 }
 
 /// Starts an execution; returns it once its first events are durable.
-pub(crate) async fn begin<T: Transport>(
-    shared: &Shared<T>,
+pub(crate) async fn begin(
+    shared: &Shared,
     id: &ExecutionId,
-    program: Arc<Program>,
+    runs: &Runs,
     input: serde_json::Value,
+    annex: Annex,
 ) -> Result<Live, Refusal> {
+    let machine = |qualifier| MachineRef { name: id.machine.clone(), qualifier }.arn().into();
     let start = asl::Start {
         input: Arc::new(input),
         identity: asl::Identity {
@@ -234,10 +209,13 @@ pub(crate) async fn begin<T: Transport>(
             name: id.name.as_str().into(),
             machine_id: arn::machine_arn(&id.machine).into(),
             machine_name: id.machine.as_str().into(),
-            role: "".into(),
+            role: runs.role.as_str().into(),
+            version: annex.version.map(|number| machine(Qualifier::Version(number))),
+            alias: annex.alias.clone().map(|alias| machine(Qualifier::Alias(alias))),
         },
     };
-    let mut live = Live { program, execution: Execution::default(), version: 0 };
+    let (program, execution) = (Arc::clone(&runs.program), Execution::default());
+    let mut live = Live { program, execution, annex, version: 0 };
     step(shared, id, &mut live, What::Start(start)).await?.map_err(|m| refusal(id, m))?;
     Ok(live)
 }
@@ -245,16 +223,16 @@ pub(crate) async fn begin<T: Transport>(
 /// What the journal's index knows of an execution.
 fn head(
     id: &ExecutionId,
-    program: &Program,
+    live: &Live,
     execution: &Execution,
     version: u64,
     at: contracts::Timestamp,
 ) -> Head {
-    let owed = asl::outstanding(program, execution);
+    let owed = asl::outstanding(&live.program, execution);
     let owes_calls = !owed.tasks.is_empty();
     Head {
         id: id.clone(),
-        definition: program.hash().to_owned(),
+        definition: live.program.hash().to_owned(),
         status: status(owed.announce.as_ref()),
         version,
         started_at: execution.started_at().unwrap_or(at),
@@ -262,6 +240,7 @@ fn head(
         // While calls are out the driver itself keeps the time.
         wake_at: if owes_calls { None } else { owed.wake_at },
         owes_calls,
+        annex: live.annex.text(),
     }
 }
 
@@ -276,17 +255,16 @@ pub(crate) const fn status(end: Option<&End>) -> Status {
 }
 
 /// One execution at work.
-struct Driver<'a, T> {
-    shared: &'a Arc<Shared<T>>,
+struct Driver<'a> {
+    shared: &'a Arc<Shared>,
     id: &'a ExecutionId,
     live: Live,
-    calls: FuturesUnordered<BoxFuture<'static, (Invoke, Result<TaskReply, TaskError>)>>,
-    in_flight: Vec<(VisitId, u32)>,
+    calls: Calls,
 }
 
-impl<'a, T: Transport> Driver<'a, T> {
-    fn new(shared: &'a Arc<Shared<T>>, id: &'a ExecutionId, live: Live) -> Self {
-        Self { shared, id, live, calls: FuturesUnordered::new(), in_flight: Vec::new() }
+impl<'a> Driver<'a> {
+    fn new(shared: &'a Arc<Shared>, id: &'a ExecutionId, live: Live) -> Self {
+        Self { shared, id, live, calls: Calls::default() }
     }
 
     async fn run(&mut self, mailbox: &mut Mailbox) -> Result<(), Stop> {
@@ -295,7 +273,7 @@ impl<'a, T: Transport> Driver<'a, T> {
             if let Some(end) = &owed.announce {
                 self.shared.waiters.announce(self.id, end);
             } else if !self.shared.stopping.is_cancelled() {
-                self.perform(&owed);
+                self.calls.make(self.shared, &owed.tasks);
             }
             if self.calls.is_empty() || owed.announce.is_some() {
                 if self.shared.stopping.is_cancelled() {
@@ -317,17 +295,6 @@ impl<'a, T: Transport> Driver<'a, T> {
         }
     }
 
-    /// Makes the calls that are owed and not in flight.
-    fn perform(&mut self, owed: &Effects) {
-        for invoke in &owed.tasks {
-            let call = (invoke.visit, invoke.attempt);
-            if !self.in_flight.contains(&call) {
-                self.in_flight.push(call);
-                self.calls.push(invoke_once(self.shared.transport.clone(), invoke.clone()));
-            }
-        }
-    }
-
     /// Waits for whatever happens next, and takes it in.
     async fn next_input(&mut self, mailbox: &mut Mailbox, owed: &Effects) -> Result<(), Stop> {
         let alarm = async {
@@ -338,11 +305,10 @@ impl<'a, T: Transport> Driver<'a, T> {
         };
         tokio::select! {
             biased;
-            Some((invoke, answer)) = self.calls.next() => {
-                let call = (invoke.visit, invoke.attempt);
-                self.in_flight.retain(|other| *other != call);
-                self.take(call::answered(&invoke, answer), None).await
-            }
+            made = self.calls.next() => match made {
+                Some(made) => self.take_made(made).await,
+                None => Ok(()),
+            },
             mail = mailbox.recv() => match mail {
                 Some(Mail::Told(what, reply)) => self.take(what, Some(reply)).await,
                 Some(Mail::Timer) => self.take(What::TimerFired, None).await,
@@ -353,6 +319,20 @@ impl<'a, T: Transport> Driver<'a, T> {
             () = alarm => self.take(What::TimerFired, None).await,
             () = self.shared.stopping.cancelled(), if self.calls.is_empty() => Err(Stop::Shutdown),
         }
+    }
+
+    /// Takes what came of a call; a task that a worker took is handed over once that is durable.
+    async fn take_made(&mut self, made: Made) -> Result<(), Stop> {
+        let Some((hand_over, task)) = made.hand_over else {
+            return self.take(made.what, None).await;
+        };
+        let (reply, mut taken) = oneshot::channel();
+        let outcome = self.take(made.what, Some(reply)).await;
+        if matches!(taken.try_recv(), Ok(Ok(()))) {
+            // A worker that has left is missed by its heartbeats.
+            drop(hand_over.send(task));
+        }
+        outcome
     }
 
     async fn take(
@@ -383,23 +363,6 @@ impl<'a, T: Transport> Driver<'a, T> {
         }
         outcome
     }
-}
-
-/// Makes one call; a call that makes no sense is answered without being made.
-fn invoke_once<T: Transport>(
-    mut transport: T,
-    invoke: Invoke,
-) -> BoxFuture<'static, (Invoke, Result<TaskReply, TaskError>)> {
-    Box::pin(async move {
-        let answer = match call::request(&invoke) {
-            Err(error) => Err(error),
-            Ok(request) => match poll_fn(|cx| transport.poll_ready(cx)).await {
-                Ok(()) => transport.call(request).await,
-                Err(error) => Err(error),
-            },
-        };
-        (invoke, answer)
-    })
 }
 
 fn refusal(id: &ExecutionId, misuse: Misuse) -> Refusal {

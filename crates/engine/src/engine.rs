@@ -1,26 +1,26 @@
 //! The engine: starts, finds and answers executions; its rules are Step Functions'.
 
 use crate::active::{Active, Mail, Mailbox};
-use crate::driver::{self, Live, Transport};
-use crate::programs::{Programs, Unpublishable};
+use crate::activities::Activities;
+use crate::driver::{self, Live};
+use crate::executions;
+use crate::machines::{MachineRefusal, Machines};
+use crate::programs::Programs;
 use crate::timers::{HORIZON, SCAN_AGAIN_AFTER, SCAN_EVERY, Timers};
+use crate::transport::Transport;
 use crate::waiters::{Waiters, Waiting};
-use crate::{arn, codec, name};
-use asl::{End, What};
-use async_trait::async_trait;
+use asl::End;
 use contracts::Timestamp;
-use ports::journal::{Definitions, ExecutionId, Head, Scan};
-use ports::saga_engine::{Callback, Description, HistoryEvent, Refusal, SagaEngine, Start};
-use ports::store::{Cursor, Page};
-use ports::task::chain;
-use ports::{Clock, Error, Ids, Journal, Kind};
-use serde_json::Value;
+use ports::journal::{Definitions, ExecutionId, Scan};
+use ports::saga_engine::{Refusal, SagaEngine, Start};
+use ports::task::{TaskError, TaskReply, TaskRequest, chain};
+use ports::{Clock, Error, Ids, Journal, Kind, Store};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_service::Service;
 
 /// How many executions may be at work at once; more starts are told to come back.
 const ACTIVE_MAX: usize = 100_000;
@@ -34,6 +34,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Where definitions are kept.
     pub definitions: Arc<dyn Definitions>,
+    /// Where state machines and activities are kept.
+    pub store: Arc<dyn Store>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where seeds come from.
@@ -41,10 +43,11 @@ pub struct Ports {
 }
 
 /// What all drivers share.
-pub(crate) struct Shared<T> {
+pub(crate) struct Shared {
     pub(crate) ports: Ports,
-    pub(crate) transport: T,
-    pub(crate) programs: Programs,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) machines: Machines,
+    pub(crate) activities: Activities,
     pub(crate) active: Active,
     pub(crate) timers: Timers,
     pub(crate) waiters: Waiters,
@@ -53,9 +56,9 @@ pub(crate) struct Shared<T> {
     quarantined: Mutex<HashSet<ExecutionId>>,
 }
 
-impl<T: Transport> Shared<T> {
+impl Shared {
     /// Sends mail to an execution's driver, and begins one if there is none.
-    fn send(self: &Arc<Self>, id: &ExecutionId, mail: Mail) {
+    pub(crate) fn send(self: &Arc<Self>, id: &ExecutionId, mail: Mail) {
         let quarantined = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
         if quarantined.contains(id) {
             return;
@@ -66,8 +69,17 @@ impl<T: Transport> Shared<T> {
         }
     }
 
-    fn spawn(self: &Arc<Self>, id: ExecutionId, mailbox: Mailbox, live: Option<Live>) {
+    pub(crate) fn spawn(self: &Arc<Self>, id: ExecutionId, mailbox: Mailbox, live: Option<Live>) {
         self.drivers.spawn(driver::drive(Arc::clone(self), id, mailbox, live));
+    }
+
+    /// Whether another execution may begin now.
+    pub(crate) fn has_room(&self, id: &ExecutionId) -> Result<(), Refusal> {
+        if self.drivers.len() >= ACTIVE_MAX || self.stopping.is_cancelled() {
+            let busy = Error::new(Kind::Throttled, format!("start {id}"));
+            return Err(Refusal::World(busy.retry_after(Duration::from_secs(1))));
+        }
+        Ok(())
     }
 
     /// Leaves an execution alone until the next start: it cannot be read, or it met a bug.
@@ -82,26 +94,30 @@ impl<T: Transport> Shared<T> {
 }
 
 /// Runs state machines durably. Clones are the same engine.
-pub struct Engine<T> {
-    shared: Arc<Shared<T>>,
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
 }
 
-impl<T> Clone for Engine<T> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
-    }
-}
-
-#[expect(private_bounds, reason = "the bound only abbreviates a tower service of public types")]
-impl<T: Transport> Engine<T> {
+impl Engine {
     /// Opens an engine that reaches tasks through `transport`.
-    pub fn new(ports: Ports, transport: T) -> Self {
-        let programs = Programs::new(Arc::clone(&ports.definitions) as Arc<dyn Definitions>);
+    pub fn new<T>(ports: Ports, transport: T) -> Self
+    where
+        T: Service<TaskRequest, Response = TaskReply, Error = TaskError, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        let Ports { definitions, store, clock, ids, .. } = ports.clone();
+        let activities = Activities::new(Arc::clone(&store), Arc::clone(&clock));
+        let machines = Machines::new(store, clock, ids, Programs::new(definitions));
         Self {
             shared: Arc::new(Shared {
                 ports,
-                transport,
-                programs,
+                transport: Arc::new(transport),
+                machines,
+                activities,
                 active: Active::new(),
                 timers: Timers::default(),
                 waiters: Waiters::default(),
@@ -112,12 +128,24 @@ impl<T: Transport> Engine<T> {
         }
     }
 
+    /// The state machines that executions run by.
+    #[must_use]
+    pub fn machines(&self) -> &Machines {
+        &self.shared.machines
+    }
+
+    /// The activities whose tasks workers come for.
+    #[must_use]
+    pub fn activities(&self) -> &Activities {
+        &self.shared.activities
+    }
+
     /// Makes `definition` what new executions of `machine` run by; running ones keep theirs.
     ///
     /// # Errors
     /// Every problem of the definition at once.
-    pub async fn publish(&self, machine: &str, definition: &str) -> Result<(), Unpublishable> {
-        self.shared.programs.publish(machine, definition).await
+    pub async fn publish(&self, machine: &str, definition: &str) -> Result<(), MachineRefusal> {
+        self.shared.machines.publish(machine, definition).await
     }
 
     /// Goes on with whatever the journal says is unfinished, and keeps time until shutdown.
@@ -193,7 +221,7 @@ impl<T: Transport> Engine<T> {
     /// See [`Refusal`].
     pub async fn ended(&self, id: &ExecutionId) -> Result<End, Refusal> {
         let waiting = self.shared.waiters.wait(id);
-        if let Some(end) = self.live(id).await?.execution.end() {
+        if let Some(end) = executions::live(&self.shared, id).await?.execution.end() {
             return Ok(end.clone());
         }
         self.end_of(waiting, id).await
@@ -217,132 +245,8 @@ impl<T: Transport> Engine<T> {
             () = self.shared.stopping.cancelled() => Err(gone(id)),
         }
     }
-
-    async fn live(&self, id: &ExecutionId) -> Result<Live, Refusal> {
-        driver::load(&self.shared, id)
-            .await?
-            .ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))
-    }
-
-    /// The answer to a start whose name is taken: the same start again, or a refusal.
-    async fn started_before(&self, start: Start) -> Result<(), Refusal> {
-        let live = self.live(&start.id).await?;
-        let same = live.execution.input().is_some_and(|input| **input == start.input);
-        if same && live.execution.end().is_none() {
-            // The start before may have been cut short between its append and its driver.
-            self.shared.send(&start.id, Mail::Wake);
-            Ok(())
-        } else {
-            Err(Refusal::ExecutionAlreadyExists(start.id))
-        }
-    }
 }
 
-fn gone(id: &ExecutionId) -> Refusal {
+pub(crate) fn gone(id: &ExecutionId) -> Refusal {
     Refusal::World(Error::new(Kind::Unavailable, format!("wait for the end of {id}")))
-}
-
-#[async_trait]
-impl<T: Transport> SagaEngine for Engine<T> {
-    async fn start(&self, start: Start) -> Result<(), Refusal> {
-        name::check_name(&start.id.name)?;
-        if self.shared.drivers.len() >= ACTIVE_MAX || self.shared.stopping.is_cancelled() {
-            let busy = Error::new(Kind::Throttled, format!("start {}", start.id));
-            return Err(Refusal::World(busy.retry_after(Duration::from_secs(1))));
-        }
-        let program = self
-            .shared
-            .programs
-            .current(&start.id.machine)
-            .await?
-            .ok_or_else(|| Refusal::StateMachineDoesNotExist(start.id.machine.clone()))?;
-        match driver::begin(&self.shared, &start.id, program, start.input.clone()).await {
-            Ok(live) => {
-                if let Some(mailbox) = self.shared.active.send(&start.id, Mail::Wake) {
-                    self.shared.spawn(start.id, mailbox, Some(live));
-                }
-                Ok(())
-            }
-            Err(Refusal::World(error)) if error.kind() == Kind::Conflict => {
-                self.started_before(start).await
-            }
-            Err(refusal) => Err(refusal),
-        }
-    }
-
-    async fn describe(&self, id: &ExecutionId) -> Result<Description, Refusal> {
-        let live = self.live(id).await?;
-        // Read after the history, so that it cannot be behind it.
-        let head = self.shared.ports.journal.head(id).await?;
-        let head = head.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))?;
-        let (output, fault) = match live.execution.end() {
-            Some(End::Succeeded { output }) => (Some(Value::clone(output)), None),
-            Some(End::Failed(fault) | End::TimedOut(fault) | End::Aborted(fault)) => {
-                (None, Some(fault.clone()))
-            }
-            None => (None, None),
-        };
-        let fault = fault.unwrap_or_default();
-        Ok(Description {
-            id: id.clone(),
-            definition: live.program.hash().to_owned(),
-            status: driver::status(live.execution.end()),
-            started_at: head.started_at,
-            stopped_at: head.stopped_at,
-            input: live.execution.input().map_or(Value::Null, |input| Value::clone(input)),
-            output,
-            error: fault.error.map(|error| error.to_string()),
-            cause: fault.cause.map(|cause| cause.to_string()),
-        })
-    }
-
-    async fn list(
-        &self,
-        machine: &str,
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Result<Page<Head>, Refusal> {
-        let scan = Scan::Machine(machine.to_owned(), None);
-        Ok(self.shared.ports.journal.scan(scan, limit, after).await?)
-    }
-
-    async fn history(&self, id: &ExecutionId) -> Result<Vec<HistoryEvent>, Refusal> {
-        let entries = self.shared.ports.journal.read(id).await?;
-        if entries.is_empty() {
-            return Err(Refusal::ExecutionDoesNotExist(id.clone()));
-        }
-        let events = codec::decode(id, &entries)?;
-        Ok(asl::history::render(&events).into_iter().map(rendered).collect())
-    }
-
-    async fn answer(&self, token: &str, callback: Callback) -> Result<(), Refusal> {
-        let token = asl::Token::from(token);
-        let id = token.execution().and_then(arn::execution_of).ok_or(Refusal::InvalidToken)?;
-        let what = match callback {
-            Callback::Success(output) => {
-                What::CallbackSucceeded { token, output: Arc::new(output) }
-            }
-            Callback::Failure { error, cause } => {
-                What::CallbackFailed { token, error: Some(error), cause: Some(cause) }
-            }
-            Callback::Heartbeat => What::Heartbeat { token },
-        };
-        let (reply, answer) = oneshot::channel();
-        self.shared.send(&id, Mail::Told(what, reply));
-        match answer.await {
-            Ok(Err(Refusal::ExecutionDoesNotExist(_))) => Err(Refusal::InvalidToken),
-            Ok(answer) => answer,
-            Err(_) => Err(gone(&id)),
-        }
-    }
-}
-
-fn rendered(event: asl::history::HistoryEvent) -> HistoryEvent {
-    HistoryEvent {
-        id: u64::from(event.id),
-        previous_id: u64::from(event.previous_event_id),
-        at: event.at,
-        kind: event.kind.to_string(),
-        details: event.details.map_or(Value::Null, |(_, details)| Value::Object(details)),
-    }
 }

@@ -15,16 +15,33 @@
 //! A restart loads what owes calls, waits for what waits, and goes through the same loop.
 
 mod active;
+mod activities;
+mod annex;
 mod arn;
 mod call;
+mod calls;
 mod codec;
 mod driver;
 mod engine;
+mod executions;
+mod machines;
 mod name;
+mod nested;
 mod programs;
+mod records;
 mod timers;
+mod transport;
 mod waiters;
 
-pub use arn::{execution_arn, machine_arn};
+pub use activities::{Activities, Activity, ActivityTask};
+pub use arn::{
+    ACCOUNT, MachineRef, Qualifier, REGION, activity_arn, activity_of, execution_arn, execution_of,
+    is_express, machine_arn,
+};
 pub use engine::{Engine, Ports};
+pub use executions::{Details, Listed, StartOf, Started};
+pub use machines::{
+    Alias, AliasChange, Described, Machine, MachineChange, MachineRefusal, MachineType, Machines,
+    NewMachine, Route, Settings, Version,
+};
 pub use programs::Unpublishable;

@@ -1,28 +1,44 @@
-//! What may name an execution.
+//! What may name an execution, a machine, an alias or an activity.
 //!
-//! Spec: Step Functions API reference, `StartExecution`.
+//! Spec: Step Functions API reference, `StartExecution` and `CreateStateMachine`.
 
 use ports::saga_engine::Refusal;
 
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 80;
+/// How much of a wrong name is shown.
+const SHOWN_CHARS_MAX: usize = 100;
 
 /// Checks the name of an execution.
 pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
-    let invalid = |why| Err(Refusal::InvalidName { name: name.chars().take(100).collect(), why });
+    check(name).map_err(|why| Refusal::InvalidName { name: shown(name), why })
+}
+
+/// As much of a name as is worth showing.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+/// Checks a name; says what is wrong with it.
+pub(crate) fn check(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        return invalid("it must have 1 to 80 characters");
+        return Err("it must have 1 to 80 characters");
     }
-    if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return invalid("it must not have white space or control characters");
+    if name.chars().any(|c| c.is_whitespace() || is_control(c)) {
+        return Err("it must not have white space or control characters");
     }
     if name.contains(['<', '>', '{', '}', '[', ']', '?', '*']) {
-        return invalid("it must not have brackets or wildcards");
+        return Err("it must not have brackets or wildcards");
     }
     if name.contains(['"', '#', '%', '\\', '^', '|', '~', '`', '$', '&', ',', ';', ':', '/']) {
-        return invalid("it must not have any of \" # % \\ ^ | ~ ` $ & , ; : /");
+        return Err("it must not have any of \" # % \\ ^ | ~ ` $ & , ; : /");
     }
     Ok(())
+}
+
+/// Control characters, and the two code points that are none at all.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }
 
 #[cfg(test)]
@@ -35,8 +51,12 @@ mod tests {
             assert!(check_name(good).is_ok(), "{good}");
         }
         let too_long = "x".repeat(81);
-        for bad in ["", "a b", "a/b", "a:b", "a\u{7}", "a*", "{a}", "a\\b", too_long.as_str()] {
+        let control = ["a\u{7}", "a\u{1f}", "a\u{7f}", "a\u{9f}", "a\u{fffe}", "a\u{ffff}"];
+        for bad in ["", "a b", "a*", too_long.as_str()].into_iter().chain(control) {
             assert!(check_name(bad).is_err(), "{bad}");
+        }
+        for character in r#"<>{}[]?*"#.chars().chain(r##""#%\^|~`$&,;:/"##.chars()) {
+            assert!(check_name(&format!("a{character}")).is_err(), "{character}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Definitions as programs: immutable versions named by their hash, compiled once.
 
-use crate::call;
-use asl::{Problem, Program};
+use crate::calls;
+use asl::{Pattern, Problem, Program};
 use ports::journal::Definitions;
 use ports::{Error, Kind};
 use std::collections::HashMap;
@@ -24,9 +24,21 @@ pub enum Unpublishable {
     /// A task calls what this engine cannot reach.
     #[error(
         "the definition of {machine} calls {resource}, which this engine cannot reach; it can reach {}",
-        call::CALLABLE
+        calls::callable()
     )]
     Unreachable {
+        /// Which machine.
+        machine: String,
+        /// What it calls.
+        resource: String,
+    },
+    /// A task waits for its answer in a way that Express machines do not have.
+    #[error(
+        "the definition of {machine} calls {resource}; an Express state machine only calls and \
+         takes the answer: use neither .sync nor .waitForTaskToken nor activities, or make it a \
+         Standard one"
+    )]
+    NotExpress {
         /// Which machine.
         machine: String,
         /// What it calls.
@@ -45,43 +57,42 @@ fn list(problems: &[Problem]) -> String {
 pub(crate) struct Programs {
     definitions: Arc<dyn Definitions>,
     compiled: Mutex<HashMap<String, Arc<Program>>>,
-    /// By machine. Held while a definition is published or looked up, so that what is here is
-    /// always what was published last: a data directory has one process.
-    current: tokio::sync::Mutex<HashMap<String, Arc<Program>>>,
 }
 
 impl Programs {
     pub(crate) fn new(definitions: Arc<dyn Definitions>) -> Self {
-        Self { definitions, compiled: Mutex::default(), current: tokio::sync::Mutex::default() }
+        Self { definitions, compiled: Mutex::default() }
     }
 
-    /// Makes `text` the definition that new executions of `machine` run by.
-    pub(crate) async fn publish(&self, machine: &str, text: &str) -> Result<(), Unpublishable> {
+    /// Checks a definition and keeps it for good.
+    pub(crate) async fn keep(
+        &self,
+        machine: &str,
+        text: &str,
+        express: bool,
+    ) -> Result<Arc<Program>, Unpublishable> {
         let program = Program::compile(text).map_err(|problems| Unpublishable::Problems {
             machine: machine.to_owned(),
             problems,
         })?;
-        let unreachable = program.resources().find(|resource| call::shape(resource).is_none());
-        if let Some(resource) = unreachable {
-            let (machine, resource) = (machine.to_owned(), resource.to_string());
-            return Err(Unpublishable::Unreachable { machine, resource });
+        for resource in program.resources() {
+            let (machine, resource_name) = (machine.to_owned(), resource.to_string());
+            if !calls::can_make(resource) {
+                return Err(Unpublishable::Unreachable { machine, resource: resource_name });
+            }
+            if express && resource.pattern() != Pattern::RequestResponse {
+                return Err(Unpublishable::NotExpress { machine, resource: resource_name });
+            }
         }
-        let mut current = self.current.lock().await;
-        self.definitions.publish(machine, program.hash(), text).await?;
-        current.insert(machine.to_owned(), self.keep(program));
-        Ok(())
+        self.definitions.keep(program.hash(), text).await?;
+        Ok(self.cache(program))
     }
 
-    /// The program that new executions of `machine` run by.
-    pub(crate) async fn current(&self, machine: &str) -> Result<Option<Arc<Program>>, Error> {
-        let mut current = self.current.lock().await;
-        if let Some(program) = current.get(machine) {
-            return Ok(Some(Arc::clone(program)));
-        }
-        let Some(hash) = self.definitions.current(machine).await? else { return Ok(None) };
-        let program = self.by_hash(&hash).await?;
-        current.insert(machine.to_owned(), Arc::clone(&program));
-        Ok(Some(program))
+    /// The text of a definition, and its program.
+    pub(crate) async fn text(&self, hash: &str) -> Result<(String, Arc<Program>), Error> {
+        let text = self.definitions.definition(hash).await?;
+        let text = text.ok_or_else(|| corrupt(hash, "it is gone"))?;
+        Ok((text, self.by_hash(hash).await?))
     }
 
     /// The program with this hash, for an execution that started with it.
@@ -89,14 +100,13 @@ impl Programs {
         if let Some(program) = lock(&self.compiled).get(hash) {
             return Ok(Arc::clone(program));
         }
-        let corrupt =
-            |why: &str| Error::new(Kind::Corrupt, format!("load definition {hash}: {why}"));
-        let text = self.definitions.definition(hash).await?.ok_or_else(|| corrupt("it is gone"))?;
-        let program = Program::compile(&text).map_err(|problems| corrupt(&list(&problems)))?;
-        Ok(self.keep(program))
+        let text = self.definitions.definition(hash).await?;
+        let text = text.ok_or_else(|| corrupt(hash, "it is gone"))?;
+        let program = Program::compile(&text).map_err(|p| corrupt(hash, &list(&p)))?;
+        Ok(self.cache(program))
     }
 
-    fn keep(&self, program: Program) -> Arc<Program> {
+    fn cache(&self, program: Program) -> Arc<Program> {
         let program = Arc::new(program);
         let mut compiled = lock(&self.compiled);
         if compiled.len() >= COMPILED_MAX {
@@ -105,6 +115,10 @@ impl Programs {
         compiled.insert(program.hash().to_owned(), Arc::clone(&program));
         program
     }
+}
+
+fn corrupt(hash: &str, why: &str) -> Error {
+    Error::new(Kind::Corrupt, format!("load definition {hash}: {why}"))
 }
 
 /// Locks a map that no panic can leave half changed.

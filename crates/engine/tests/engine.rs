@@ -5,7 +5,7 @@
 mod world;
 
 use asl::End;
-use engine::{Unpublishable, execution_arn};
+use engine::{MachineRefusal, Unpublishable, execution_arn};
 use futures::FutureExt;
 use ports::journal::Status;
 use ports::saga_engine::{Callback, Refusal};
@@ -116,7 +116,9 @@ async fn a_definition_that_cannot_run_here_is_refused_with_every_reason() {
     let broken =
         engine.publish("m", r#"{"StartAt": "A", "States": {"B": {"Type": "Pass"}}}"#).await;
     match broken {
-        Err(Unpublishable::Problems { problems, .. }) => assert!(problems.len() >= 2),
+        Err(MachineRefusal::InvalidDefinition(Unpublishable::Problems { problems, .. })) => {
+            assert!(problems.len() >= 2);
+        }
         other => panic!("{other:?}"),
     }
     let starts_job = ONE_TASK.replace("lambda:invoke", "glue:startJobRun");

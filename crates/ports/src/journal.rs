@@ -57,6 +57,8 @@ pub struct Head {
     pub wake_at: Option<Timestamp>,
     /// Whether it owes calls: then a restart must load it at once, else only when it is woken.
     pub owes_calls: bool,
+    /// What listings show beside it, as text that the journal does not look into.
+    pub annex: Option<String>,
 }
 
 /// One append: events and the head they lead to, in one atomic write.
@@ -118,28 +120,28 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// `Invalid` for a cursor that this journal did not make. `Unavailable`, `Corrupt`.
     async fn scan(&self, scan: Scan, limit: usize, after: Option<Cursor>) -> Result<Page<Head>>;
+
+    /// Forgets an execution that has ended, so that its name is free again. Forgetting one that is
+    /// not there is forgetting it.
+    ///
+    /// # Errors
+    /// `Conflict` when it runs, or its journal does not hold exactly `version` events: nothing was
+    /// forgotten. `Timeout`: it may have been forgotten. `Unavailable`.
+    async fn forget(&self, id: &ExecutionId, version: u64) -> Result<()>;
 }
 
-/// Keeps definitions: immutable, named by their hash; a machine points at its newest.
+/// Keeps definitions: immutable texts, named by their hash.
 #[async_trait]
 pub trait Definitions: Send + Sync {
-    /// Makes `text` (whose hash is `hash`) the definition that new executions of `machine` run by.
-    ///
-    /// Doing it twice changes nothing. Running executions keep theirs.
+    /// Keeps `text`, whose hash is `hash`, for good. Doing it twice changes nothing.
     ///
     /// # Errors
     /// `Conflict` when the hash names another text already. `Unavailable`.
-    async fn publish(&self, machine: &str, hash: &str, text: &str) -> Result<()>;
+    async fn keep(&self, hash: &str, text: &str) -> Result<()>;
 
     /// Reads a definition by its hash.
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     async fn definition(&self, hash: &str) -> Result<Option<String>>;
-
-    /// The hash of the definition that new executions of `machine` run by.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    async fn current(&self, machine: &str) -> Result<Option<String>>;
 }

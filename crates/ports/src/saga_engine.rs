@@ -44,6 +44,26 @@ pub enum Refusal {
     World(#[from] Error),
 }
 
+impl Refusal {
+    /// Its name in Step Functions' API.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ExecutionAlreadyExists(_) => "ExecutionAlreadyExists",
+            Self::ExecutionDoesNotExist(_) => "ExecutionDoesNotExist",
+            Self::StateMachineDoesNotExist(_) => "StateMachineDoesNotExist",
+            Self::InvalidName { .. } => "InvalidName",
+            Self::InvalidExecutionInput { .. } => "InvalidExecutionInput",
+            Self::InvalidToken => "InvalidToken",
+            Self::TaskTimedOut => "TaskTimedOut",
+            Self::World(error) => match error.kind() {
+                crate::Kind::Throttled => "ThrottlingException",
+                _ => "ServiceUnavailable",
+            },
+        }
+    }
+}
+
 /// What is known of an execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
@@ -140,6 +160,17 @@ pub trait SagaEngine: Send + Sync {
     /// # Errors
     /// See [`Refusal`].
     async fn history(&self, id: &ExecutionId) -> Result<Vec<HistoryEvent>, Refusal>;
+
+    /// Stops an execution and returns when it ended; stopping one that has ended changes nothing.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    async fn stop(
+        &self,
+        id: &ExecutionId,
+        error: Option<String>,
+        cause: Option<String>,
+    ) -> Result<Timestamp, Refusal>;
 
     /// Answers a task that waits for a token; an answer to an ended task is refused.
     ///

@@ -26,6 +26,7 @@ struct Before {
     stopped_at: Option<i64>,
     owes_calls: bool,
     last_entry: u64,
+    annex: Option<String>,
 }
 
 impl AppendEntry {
@@ -85,8 +86,8 @@ impl Request<Desk> for AppendEntry {
 fn start(log: &mut Log, head: &Head, entry: u64) -> rusqlite::Result<bool> {
     let rows = log.write(
         "INSERT INTO heads (machine, name, definition, status, version, started_at, stopped_at,
-                            wake_at, owes_calls, last_entry)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (machine, name) DO NOTHING",
+                            wake_at, owes_calls, last_entry, annex)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (machine, name) DO NOTHING",
         (
             &head.id.machine,
             &head.id.name,
@@ -98,6 +99,7 @@ fn start(log: &mut Log, head: &Head, entry: u64) -> rusqlite::Result<bool> {
             head.wake_at.map(Timestamp::as_millis),
             head.owes_calls,
             entry,
+            &head.annex,
         ),
     )?;
     Ok(rows == 1)
@@ -105,7 +107,7 @@ fn start(log: &mut Log, head: &Head, entry: u64) -> rusqlite::Result<bool> {
 
 fn before(log: &Log, head: &Head) -> rusqlite::Result<Option<Before>> {
     log.first(
-        "SELECT execution, version, status, stopped_at, owes_calls, last_entry FROM heads
+        "SELECT execution, version, status, stopped_at, owes_calls, last_entry, annex FROM heads
          WHERE machine = ?1 AND name = ?2",
         (&head.id.machine, &head.id.name),
         |row| {
@@ -116,6 +118,7 @@ fn before(log: &Log, head: &Head) -> rusqlite::Result<Option<Before>> {
                 stopped_at: row.get(3)?,
                 owes_calls: row.get(4)?,
                 last_entry: row.get(5)?,
+                annex: row.get(6)?,
             })
         },
     )
@@ -130,7 +133,8 @@ fn advance(log: &mut Log, head: &Head, before: &Before, entry: u64) -> rusqlite:
     let stopped_at = head.stopped_at.map(Timestamp::as_millis);
     let unchanged = before.status == code(head.status)
         && before.owes_calls == head.owes_calls
-        && before.stopped_at == stopped_at;
+        && before.stopped_at == stopped_at
+        && before.annex == head.annex;
     if unchanged {
         return log.write(
             "UPDATE heads SET version = ?2, wake_at = ?3, last_entry = ?4 WHERE execution = ?1",
@@ -139,7 +143,7 @@ fn advance(log: &mut Log, head: &Head, before: &Before, entry: u64) -> rusqlite:
     }
     log.write(
         "UPDATE heads SET version = ?2, wake_at = ?3, last_entry = ?4, status = ?5,
-                          stopped_at = ?6, owes_calls = ?7
+                          stopped_at = ?6, owes_calls = ?7, annex = ?8
          WHERE execution = ?1",
         (
             before.execution,
@@ -149,6 +153,7 @@ fn advance(log: &mut Log, head: &Head, before: &Before, entry: u64) -> rusqlite:
             code(head.status),
             stopped_at,
             head.owes_calls,
+            &head.annex,
         ),
     )
 }

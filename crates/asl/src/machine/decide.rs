@@ -4,6 +4,7 @@ use crate::effect::Fault;
 use crate::event::{Event, Fact, Started};
 use crate::execution::{Execution, FrameId, Phase};
 use crate::input::{Input, Misuse, Start, What};
+use crate::limits::EXPRESS_SECONDS_MAX;
 use crate::machine::step::{Entry, Over, Place, Step, is_too_large};
 use crate::program::Program;
 use std::sync::Arc;
@@ -55,7 +56,9 @@ fn begin(
 
 impl Step<'_> {
     fn start(&mut self, start: &Start) -> Result<(), Over> {
-        let timeout = self.program.timeout_seconds.map(Duration::from_secs);
+        let longest = start.identity.is_express().then_some(EXPRESS_SECONDS_MAX);
+        let asked = self.program.timeout_seconds;
+        let timeout = asked.into_iter().chain(longest).min().map(Duration::from_secs);
         let started = Started {
             start: start.clone(),
             program: Arc::clone(&self.program.hash),

@@ -101,12 +101,17 @@ impl World {
     }
 
     /// Opens the directory and runs an engine over it.
-    pub(crate) async fn open(&self) -> Engine<Steps> {
+    pub(crate) async fn open(&self) -> Engine {
         let clock = Arc::clone(&self.clock);
         let db = Arc::new(LocalDb::open_with_clock(self.dir.path(), clock.clone()).unwrap());
         *self.db.lock().unwrap() = Some(Arc::clone(&db));
-        let ports =
-            Ports { journal: db.clone(), definitions: db, clock, ids: Arc::new(SeededIds::new(1)) };
+        let ports = Ports {
+            journal: db.clone(),
+            definitions: db.clone(),
+            store: db,
+            clock,
+            ids: Arc::new(SeededIds::new(1)),
+        };
         let engine = Engine::new(ports, self.steps.clone());
         tokio::spawn({
             let engine = engine.clone();
@@ -116,7 +121,7 @@ impl World {
     }
 
     /// Stops an engine in the middle of whatever it does, and closes the directory.
-    pub(crate) async fn close(&self, engine: Engine<Steps>) {
+    pub(crate) async fn close(&self, engine: Engine) {
         // One look, and what has not ended by then is cut.
         let _has_ended = engine.shutdown().now_or_never().is_some();
         drop(engine);
@@ -143,7 +148,7 @@ impl World {
     }
 
     /// Returns once an execution is known.
-    pub(crate) async fn until_running(&self, engine: &Engine<Steps>, name: &str) {
+    pub(crate) async fn until_running(&self, engine: &Engine, name: &str) {
         while let Err(Refusal::ExecutionDoesNotExist(_)) = engine.describe(&id(name)).await {
             tokio::task::yield_now().await;
         }

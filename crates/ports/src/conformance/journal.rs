@@ -34,6 +34,8 @@ super::cases!(Subject;
     an_append_that_does_not_move_the_version_on_is_invalid,
     a_large_append_is_kept,
     an_ended_execution_can_go_on,
+    a_forgotten_execution_leaves_its_name_free,
+    an_execution_that_runs_or_went_on_is_not_forgotten,
 );
 
 pub(super) fn id(machine: &str, name: &str) -> ExecutionId {
@@ -69,7 +71,8 @@ async fn the_head_is_that_of_the_last_append(subject: Subject) {
         owes_calls: false,
         ..head("m", "x", 2)
     };
-    let later = Head { wake_at: Some(START), ..waiting.clone() };
+    let annex = Some(r#"{"redrives": 1}"#.to_owned());
+    let later = Head { wake_at: Some(START), annex, ..waiting.clone() };
     let ended = Head {
         status: Status::TimedOut,
         stopped_at: Some(START.plus(Duration::from_secs(61))),
@@ -169,4 +172,31 @@ async fn an_ended_execution_can_go_on(subject: Subject) {
     appended(&subject, failed, 0, b"failed").await;
     appended(&subject, head("m", "x", 2), 1, b"redriven").await;
     assert_eq!(worked(subject.head(&id("m", "x")).await), Some(head("m", "x", 2)));
+}
+
+fn ended(name: &str, version: u64) -> Head {
+    let stopped_at = Some(START);
+    Head { status: Status::Failed, stopped_at, owes_calls: false, ..head("m", name, version) }
+}
+
+async fn a_forgotten_execution_leaves_its_name_free(subject: Subject) {
+    appended(&subject, head("m", "x", 1), 0, b"1").await;
+    appended(&subject, ended("x", 2), 1, b"2").await;
+    appended(&subject, ended("y", 1), 0, b"y").await;
+    worked(subject.forget(&id("m", "x"), 2).await);
+    assert_eq!(worked(subject.head(&id("m", "x")).await), None);
+    assert_eq!(worked(subject.read(&id("m", "x")).await), []);
+    worked(subject.forget(&id("m", "x"), 2).await);
+    appended(&subject, head("m", "x", 1), 0, b"anew").await;
+    let entries = [Entry { from: 0, events: b"anew".to_vec() }];
+    assert_eq!(worked(subject.read(&id("m", "x")).await), entries);
+    assert_eq!(worked(subject.read(&id("m", "y")).await).len(), 1);
+}
+
+async fn an_execution_that_runs_or_went_on_is_not_forgotten(subject: Subject) {
+    appended(&subject, head("m", "x", 1), 0, b"1").await;
+    assert_fails(subject.forget(&id("m", "x"), 1).await, Kind::Conflict);
+    appended(&subject, ended("x", 2), 1, b"2").await;
+    assert_fails(subject.forget(&id("m", "x"), 1).await, Kind::Conflict);
+    assert_eq!(worked(subject.read(&id("m", "x")).await).len(), 2);
 }

@@ -45,6 +45,7 @@ pub fn head(machine: &str, name: &str, version: u64) -> Head {
         stopped_at: None,
         wake_at: None,
         owes_calls: true,
+        annex: None,
     }
 }
 

@@ -14,7 +14,6 @@ use futures::future::BoxFuture;
 use ports::journal::ExecutionId;
 use ports::saga_engine::Start;
 use ports::task::{TaskError, TaskReply, Tasks};
-use resilience::{InProcess, Seam};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +54,7 @@ pub(crate) async fn serve(data_dir: &Path) -> Result<()> {
     let ports = engine::Ports {
         journal: Arc::clone(&db) as _,
         definitions: Arc::clone(&db) as _,
+        store: Arc::clone(&db) as _,
         clock,
         ids,
     };
@@ -66,10 +66,7 @@ pub(crate) async fn serve(data_dir: &Path) -> Result<()> {
     axum::serve(listener, router).await.context("serve")
 }
 
-async fn saga(
-    State(engine): State<Engine<Seam<InProcess>>>,
-    Json(input): Json<Value>,
-) -> (StatusCode, Json<Value>) {
+async fn saga(State(engine): State<Engine>, Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
     let name = input.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = ExecutionId { machine: MACHINE.to_owned(), name };
     match engine.run_to_end(Start { id, input }).await {

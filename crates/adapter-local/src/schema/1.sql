@@ -1,4 +1,4 @@
--- The schema, format 1. Instants are milliseconds since 1970; envelopes and bodies are JSON text.
+-- The first schema, format 1. Instants are milliseconds since 1970; envelopes and bodies are JSON text.
 
 -- The highest number ever reserved or reached, by what it counts.
 CREATE TABLE counters (

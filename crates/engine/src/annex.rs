@@ -1,0 +1,50 @@
+//! What the engine keeps beside a head: what listings and descriptions show of an execution and its
+//! history does not say.
+
+use contracts::Timestamp;
+use ports::journal::Head;
+use ports::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+/// What is kept beside a head.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Annex {
+    /// The version of its machine that it was started by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u64>,
+    /// The alias of its machine that it was started by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alias: Option<String>,
+    /// `traceHeader` as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_header: Option<String>,
+    /// The key of the task that started it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) started_by: Option<String>,
+    /// How often it was redriven.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) redrives: u32,
+    /// When it was redriven last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redriven_at: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Annex {
+    /// What a head has beside it.
+    pub(crate) fn of(head: &Head) -> Result<Self> {
+        let Some(text) = &head.annex else { return Ok(Self::default()) };
+        serde_json::from_str(text).map_err(|e| {
+            Error::new(Kind::Corrupt, format!("read what is kept beside `{}`", head.id)).because(e)
+        })
+    }
+
+    /// As it is kept; nothing where there is nothing to say.
+    pub(crate) fn text(&self) -> Option<String> {
+        (*self != Self::default()).then(|| ports::record::text(self))
+    }
+}

@@ -1,0 +1,155 @@
+//! Makes the calls that an execution owes, each as one future.
+//!
+//! ```text
+//! Invoke ─┬─ activity ──────────▶ offered at the desk until a worker takes it
+//!         ├─ states:startExecution ▶ started in this engine; a job is then waited for
+//!         └─ everything else ───▶ the task seam
+//! ```
+//!
+//! Owns: what becomes of one call. Does not own: when it is made, or what its answer means.
+
+use crate::activities::{ActivityTask, Taken};
+use crate::engine::Shared;
+use crate::{arn, call, nested};
+use asl::{Invoke, Resource, VisitId, What};
+use futures::future::{AbortHandle, BoxFuture, abortable};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What this engine can call, for the error that names it.
+pub(crate) fn callable() -> String {
+    format!("activities, arn:aws:states:::states:startExecution, {}", call::CALLABLE)
+}
+
+/// Whether this engine can call a resource.
+pub(crate) fn can_make(resource: &Resource) -> bool {
+    match resource {
+        Resource::Activity { .. } => true,
+        Resource::Function { .. } | Resource::Integration { .. } => {
+            nested::can_start(resource) || call::shape(resource).is_some()
+        }
+    }
+}
+
+/// What came of a call.
+pub(crate) struct Made {
+    /// What the machine is told.
+    pub(crate) what: What,
+    /// A task to hand over once that is durable.
+    pub(crate) hand_over: Option<(oneshot::Sender<ActivityTask>, ActivityTask)>,
+}
+
+impl From<What> for Made {
+    fn from(what: What) -> Self {
+        Self { what, hand_over: None }
+    }
+}
+
+/// One call, among those of an execution: a job that was submitted is another one than submitting
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CallId {
+    visit: VisitId,
+    attempt: u32,
+    submitted: bool,
+}
+
+impl CallId {
+    const fn of(invoke: &Invoke) -> Self {
+        Self { visit: invoke.visit, attempt: invoke.attempt, submitted: false }
+    }
+}
+
+/// The calls of one execution that are in flight.
+#[derive(Default)]
+pub(crate) struct Calls {
+    futures: FuturesUnordered<BoxFuture<'static, (CallId, Option<Made>)>>,
+    in_flight: Vec<InFlight>,
+}
+
+struct InFlight {
+    id: CallId,
+    /// How to give it up, where it only waits: then nothing is lost by it.
+    waits: Option<AbortHandle>,
+}
+
+impl Calls {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// Makes the calls that are owed and not in flight, and gives up waiting for what is not owed
+    /// any more.
+    pub(crate) fn make(&mut self, shared: &Arc<Shared>, owed: &[Invoke]) {
+        for call in &self.in_flight {
+            if let Some(waits) = &call.waits
+                && !owed.iter().any(|invoke| CallId::of(invoke) == call.id)
+            {
+                waits.abort();
+            }
+        }
+        for invoke in owed {
+            let id = CallId::of(invoke);
+            if self.in_flight.iter().any(|call| call.id == id) {
+                continue;
+            }
+            let (made, waits) = make(shared, invoke.clone());
+            self.in_flight.push(InFlight { id, waits });
+            self.futures.push(Box::pin(async move { (id, made.await) }));
+        }
+    }
+
+    /// What came of the next call; pending while there is none. A call that was given up comes to
+    /// nothing.
+    pub(crate) async fn next(&mut self) -> Option<Made> {
+        let Some((id, made)) = self.futures.next().await else {
+            return std::future::pending().await;
+        };
+        self.in_flight.retain(|call| call.id != id);
+        made
+    }
+}
+
+type Making = BoxFuture<'static, Option<Made>>;
+
+/// Begins one call.
+fn make(shared: &Arc<Shared>, invoke: Invoke) -> (Making, Option<AbortHandle>) {
+    let shared = Arc::clone(shared);
+    if let Resource::Activity { arn } = &invoke.resource
+        && let Some(activity) = arn::activity_of(arn).map(str::to_owned)
+    {
+        return waiting(async move { offer(&shared, &activity, &invoke).await });
+    }
+    if nested::starts_execution(&invoke.resource) {
+        return (Box::pin(async move { Some(nested::start(&shared, &invoke).await.into()) }), None);
+    }
+    let calling = async move {
+        let answer = match call::request(&invoke) {
+            Err(error) => Err(error),
+            Ok(request) => shared.transport.reach(request).await,
+        };
+        Some(call::answered(&invoke, answer).into())
+    };
+    (Box::pin(calling), None)
+}
+
+/// A call that only waits, and can be given up.
+fn waiting(made: impl Future<Output = Made> + Send + 'static) -> (Making, Option<AbortHandle>) {
+    let (made, handle) = abortable(made);
+    (Box::pin(async move { made.await.ok() }), Some(handle))
+}
+
+/// Offers the task of an activity until a worker takes it.
+async fn offer(shared: &Shared, activity: &str, invoke: &Invoke) -> Made {
+    let token = invoke.token.clone().unwrap_or_else(|| asl::Token::from(""));
+    let task = ActivityTask { token, input: Arc::clone(&invoke.arguments) };
+    loop {
+        // Without an answer the worker that took it has left; the next one may have it.
+        if let Ok(Taken { worker, hand_over }) = shared.activities.desk.offer(activity).await {
+            let (visit, attempt) = (invoke.visit, invoke.attempt);
+            let what = What::TaskStarted { visit, attempt, worker };
+            return Made { what, hand_over: Some((hand_over, task)) };
+        }
+    }
+}
