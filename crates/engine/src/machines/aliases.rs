@@ -1,10 +1,10 @@
 //! Aliases of state machines: names that lead to one version, or to two by weight.
 
 use super::record::{ALIASES, Alias, Route, alias_item, version_item};
-use super::{MachineRefusal, Machines, check_name, lost_race, put, records};
+use super::{MachineRefusal, Machines, ascending, check_name, lost_race, put, records};
 use crate::arn::{MachineRef, Qualifier};
 use ports::Kind;
-use ports::store::{Cursor, Direction, Expect, Item, Page, Write};
+use ports::store::{Cursor, Expect, Item, Page, Write};
 
 /// How many aliases a machine has at most.
 const ALIASES_MAX: usize = 100;
@@ -136,7 +136,7 @@ impl Machines {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Alias>, MachineRefusal> {
-        let page = self.page(ALIASES, machine, Direction::Ascending, limit, after).await?;
+        let page = self.page(ascending(ALIASES, machine, limit, after)).await?;
         records::read_page(page, Alias::read).map_err(Into::into)
     }
 

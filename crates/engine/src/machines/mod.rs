@@ -22,7 +22,7 @@ use crate::programs::Programs;
 use crate::{name, records};
 use asl::Program;
 use contracts::Timestamp;
-use ports::store::{Change, Cursor, Direction, Expect, Item, Page, Query, Write};
+use ports::store::{Change, Cursor, Direction, Expect, Item, PAGE_MAX, Page, Query, Write};
 use ports::{Clock, Error, Ids, Kind, Store};
 use record::{ALIASES, ALL, MACHINE_ITEM, MACHINES, VERSIONS, partition};
 use serde::Serialize;
@@ -242,8 +242,7 @@ impl Machines {
 
     /// Deletes a page of an index; answers whether there was one.
     async fn delete_page(&self, name: &str, index: &'static str) -> Result<bool, Error> {
-        let page =
-            self.page(index, name, Direction::Ascending, ports::store::PAGE_MAX, None).await?;
+        let page = self.page(ascending(index, name, PAGE_MAX, None)).await?;
         let writes: Vec<Write> = { page.items.iter() }
             .map(|found| Write::Delete {
                 name: found.name.clone(),
@@ -287,7 +286,7 @@ impl Machines {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Machine>, MachineRefusal> {
-        let page = self.page(MACHINES, ALL, Direction::Ascending, limit, after).await?;
+        let page = self.page(ascending(MACHINES, ALL, limit, after)).await?;
         records::read_page(page, Machine::read).map_err(Into::into)
     }
 
@@ -396,15 +395,7 @@ impl Machines {
         records::item(&*self.store, &partition(machine), name).await
     }
 
-    async fn page(
-        &self,
-        index: &'static str,
-        key: &str,
-        direction: Direction,
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Result<Page<Item>, Error> {
-        let query = Query { index, key: key.to_owned(), direction, limit, after };
+    async fn page(&self, query: Query) -> Result<Page<Item>, Error> {
         records::page(&*self.store, query).await
     }
 
@@ -419,6 +410,11 @@ impl Machines {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Runs>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A page of an index, by rising sort key.
+fn ascending(index: &'static str, key: &str, limit: usize, after: Option<Cursor>) -> Query {
+    Query { index, key: key.to_owned(), direction: Direction::Ascending, limit, after }
 }
 
 /// Whether a write lost a race and is to be decided anew.

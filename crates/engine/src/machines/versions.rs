@@ -2,10 +2,11 @@
 
 use super::record::{VERSIONS, Version, version_item};
 use super::{
-    Machine, MachineRefusal, Machines, lost_race, no_resource, put_machine, put_version, records,
+    Machine, MachineRefusal, Machines, ascending, lost_race, no_resource, put_machine, put_version,
+    records,
 };
 use crate::arn::{MachineRef, Qualifier};
-use ports::store::{Cursor, Direction, Expect, Page, Write};
+use ports::store::{Cursor, Direction, Expect, PAGE_MAX, Page, Query, Write};
 
 /// How many versions a machine keeps at most.
 const VERSIONS_MAX: usize = 1_000;
@@ -55,7 +56,7 @@ impl Machines {
     async fn has_room(&self, name: &str) -> Result<(), MachineRefusal> {
         let (mut count, mut after) = (0, None);
         loop {
-            let page = self.versions(name, ports::store::PAGE_MAX, after).await?;
+            let page = self.versions(name, PAGE_MAX, after).await?;
             count += page.items.len();
             after = page.next;
             if count >= VERSIONS_MAX {
@@ -92,7 +93,12 @@ impl Machines {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Version>, MachineRefusal> {
-        let page = self.page(VERSIONS, machine, Direction::Descending, limit, after).await?;
+        let page = self
+            .page(Query {
+                direction: Direction::Descending,
+                ..ascending(VERSIONS, machine, limit, after)
+            })
+            .await?;
         records::read_page(page, Version::read).map_err(Into::into)
     }
 
@@ -108,7 +114,7 @@ impl Machines {
             };
             let mut after = None;
             loop {
-                let page = self.aliases(machine, ports::store::PAGE_MAX, after).await?;
+                let page = self.aliases(machine, PAGE_MAX, after).await?;
                 let leads = |alias: &super::Alias| alias.routes.iter().any(|r| r.version == number);
                 if let Some(alias) = page.items.iter().find(|alias| leads(alias)) {
                     let what = format!("the alias '{}' leads to version {number}", alias.name);
