@@ -1,9 +1,6 @@
-//! The engine over the embedded journal: its rules, its restarts, its clock.
+//! Executions: starting them, waiting for them, answering and stopping them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
-
-mod world;
-
+use crate::world::{ONE_TASK, WAITS, World, id, start, succeeded};
 use asl::End;
 use engine::{MachineRefusal, Unpublishable, execution_arn};
 use futures::FutureExt;
@@ -12,17 +9,6 @@ use ports::saga_engine::{Callback, Refusal};
 use ports::{Journal, Kind, SagaEngine};
 use serde_json::json;
 use std::time::Duration;
-use world::{World, id, start};
-
-/// One task, then its result is the output.
-const ONE_TASK: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "Ask", "States": {"Ask": {
-    "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
-    "Arguments": {"FunctionName": "echo", "Payload": {"task": "echo", "input": "{% $states.input %}"}},
-    "Output": "{% $states.result.Payload %}", "End": true}}}"#;
-
-/// Waits an hour, then ends.
-const WAITS: &str = r#"{"StartAt": "Sleep", "States": {
-    "Sleep": {"Type": "Wait", "Seconds": 3600, "Next": "Done"}, "Done": {"Type": "Succeed"}}}"#;
 
 /// Hands out a token and ends with what comes back.
 const CALLS_BACK: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "Ask", "States": {"Ask": {
@@ -30,10 +16,6 @@ const CALLS_BACK: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "Ask", "Stat
     "Arguments": {"FunctionName": "echo",
         "Payload": {"task": "keep", "input": {"token": "{% $states.context.Task.Token %}"}}},
     "Output": "{% $states.result %}", "End": true}}}"#;
-
-fn succeeded(output: serde_json::Value) -> End {
-    End::Succeeded { output: output.into() }
-}
 
 #[tokio::test]
 async fn a_task_is_called_and_its_answer_is_the_output() {
@@ -258,4 +240,25 @@ async fn what_was_recorded_never_changes() {
     assert!(after.len() > before.len());
     before.extend_from_slice(&after[before.len()..]);
     assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn a_stopped_execution_is_aborted_and_stopping_it_again_changes_nothing() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    engine.publish("m", WAITS).await.unwrap();
+    engine.start(start("one", json!({}))).await.unwrap();
+    let (error, cause) = (Some("Operator".to_owned()), Some("because".to_owned()));
+    let at = engine.stop(&id("one"), error, cause).await.unwrap();
+    let described = engine.describe(&id("one")).await.unwrap();
+    assert_eq!(described.status, Status::Aborted);
+    assert_eq!(described.stopped_at, Some(at));
+    assert_eq!(described.error.as_deref(), Some("Operator"));
+    world.clock.advance(Duration::from_secs(5));
+    assert_eq!(engine.stop(&id("one"), None, None).await.unwrap(), at);
+    let unknown = engine.stop(&id("nobody"), None, None).await;
+    assert!(matches!(unknown, Err(Refusal::ExecutionDoesNotExist(_))), "{unknown:?}");
+    world.clock.advance(Duration::from_secs(7_200));
+    tokio::task::yield_now().await;
+    assert_eq!(engine.describe(&id("one")).await.unwrap().status, Status::Aborted);
 }

@@ -1,6 +1,7 @@
 //! A world for an engine: a directory that lasts, a clock that is moved by hand, tasks to call.
 
 use adapter_local::LocalDb;
+use asl::End;
 use contracts::task::TaskCall;
 use engine::{Engine, Ports};
 use futures::FutureExt;
@@ -16,6 +17,20 @@ use std::task::{Context, Poll};
 use tempfile::TempDir;
 use testkit::{ManualClock, SeededIds};
 use tokio::sync::watch;
+
+/// One task, then its result is the output.
+pub(crate) const ONE_TASK: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "Ask", "States": {"Ask": {
+    "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+    "Arguments": {"FunctionName": "echo", "Payload": {"task": "echo", "input": "{% $states.input %}"}},
+    "Output": "{% $states.result.Payload %}", "End": true}}}"#;
+
+/// Waits an hour, then ends.
+pub(crate) const WAITS: &str = r#"{"StartAt": "Sleep", "States": {
+    "Sleep": {"Type": "Wait", "Seconds": 3600, "Next": "Done"}, "Done": {"Type": "Succeed"}}}"#;
+
+pub(crate) fn succeeded(output: Value) -> End {
+    End::Succeeded { output: output.into() }
+}
 
 /// Tasks that echo, keep what they are told, or wait to be released.
 #[derive(Clone)]

@@ -1,0 +1,10 @@
+//! The engine over the embedded journal: its rules, its restarts, its clock.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
+
+mod activities;
+mod executions;
+mod machines;
+mod names;
+mod nested;
+mod world;
