@@ -63,7 +63,7 @@ fn begin() -> What {
         "total": {"amount_minor": 2000, "currency": "EUR"},
     });
     let identity = Identity { id: "execution".into(), ..Identity::default() };
-    What::Start(Start { input: order.into(), identity })
+    What::Start(Start { input: order.into(), identity, entry: None })
 }
 
 fn tell(program: &Program, execution: &mut Execution, at: Timestamp, what: What) {

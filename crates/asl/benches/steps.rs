@@ -78,6 +78,7 @@ fn start(program: &Program, input: serde_json::Value) -> (Execution, Vec<Event>)
             id: "arn:aws:states:here:1:execution:machine:name".into(),
             ..Identity::default()
         },
+        entry: None,
     };
     let events = tell(program, &mut execution, What::Start(start));
     (execution, events)

@@ -7,6 +7,7 @@
 //! answers.
 
 mod choice;
+mod distributed;
 mod flow;
 mod problem;
 mod recovery;

@@ -10,6 +10,7 @@
 
 use crate::execution::VisitId;
 use crate::input::Payload;
+use crate::map_run::RunMap;
 use crate::resource::Resource;
 use contracts::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub struct Effects {
     pub tasks: Vec<Invoke>,
     /// Task tokens that somebody outside holds.
     pub callbacks: Vec<AwaitCallback>,
+    /// Map runs to perform. A map run stays here until its end came in as an input.
+    pub map_runs: Vec<RunMap>,
     /// The earliest time at which [`crate::What::TimerFired`] would change something.
     pub wake_at: Option<Timestamp>,
     /// How the execution ended, once it has.
@@ -36,6 +39,7 @@ impl Effects {
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
             && self.callbacks.is_empty()
+            && self.map_runs.is_empty()
             && self.wake_at.is_none()
             && self.announce.is_none()
     }

@@ -25,6 +25,7 @@
 use crate::effect::Fault;
 use crate::execution::FrameId;
 use crate::input::{Payload, Start};
+use crate::map_run::Settings;
 use crate::program::{Kind, StateIndex};
 use crate::resource::Resource;
 use contracts::time::Timestamp;
@@ -133,6 +134,17 @@ pub enum Fact {
         /// The index of its item.
         index: u32,
     },
+    /// The map run of a distributed Map began.
+    MapRunStarted(Box<MapRunStarted>),
+    /// The map run ended well.
+    MapRunSucceeded {
+        /// Its results, or where they were written.
+        output: Payload,
+    },
+    /// The map run failed.
+    MapRunFailed(Fault),
+    /// The map run was stopped because its branch or iteration was.
+    MapRunAborted,
     /// All branches or iterations ended well: the frame now holds the array of their outputs.
     Joined,
     /// A Parallel or Map state failed.
@@ -270,6 +282,15 @@ pub struct MapStarted {
     pub items: Option<Payload>,
     /// How many iterations may run at the same time, at least 1.
     pub concurrency: u32,
+}
+
+/// The facts of beginning a map run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MapRunStarted {
+    /// Its ARN.
+    pub arn: Arc<str>,
+    /// How it works.
+    pub settings: Settings,
 }
 
 /// The version of the stored form; see the head of this file.

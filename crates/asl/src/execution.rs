@@ -15,6 +15,7 @@
 use crate::effect::{End, Fault, Token};
 use crate::event::{Branch, Variables};
 use crate::input::{Identity, Payload};
+use crate::map_run::Settings;
 use crate::program::{Kind, StateIndex};
 use crate::resource::Resource;
 use contracts::time::Timestamp;
@@ -110,6 +111,8 @@ pub(crate) struct Origin {
     pub(crate) seed: u64,
     pub(crate) at: Timestamp,
     pub(crate) deadline: Option<Timestamp>,
+    /// The map run that started it, if one did.
+    pub(crate) map_run: Option<Arc<str>>,
 }
 
 impl Origin {
@@ -164,6 +167,8 @@ pub(crate) enum Activity {
     Branches(Box<Outputs>),
     /// Its iterations run.
     Iterations(Box<Iterations>),
+    /// Its map run is at work.
+    MapRun(Box<MapRun>),
     /// Its result is there, and what follows is decided in the same step.
     Answered,
     /// It failed or was stopped, and goes no further.
@@ -238,6 +243,15 @@ impl Iterations {
     }
 }
 
+/// A map run at work.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MapRun {
+    pub(crate) arn: Arc<str>,
+    pub(crate) settings: Settings,
+    /// The items, where no reader reads them.
+    pub(crate) items: Arc<[Payload]>,
+}
+
 /// Variables, and those of the sequences around.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Scope {
@@ -308,6 +322,12 @@ impl Execution {
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {
         self.running().map(|running| running.origin.at)
+    }
+
+    /// The map run that started it, if one did.
+    #[must_use]
+    pub fn map_run(&self) -> Option<&Arc<str>> {
+        self.running()?.origin.map_run.as_ref()
     }
 
     /// The hash of the definition that it started with.

@@ -158,6 +158,10 @@ fn one(
             let details = details.put("length", after.map_or(0, item_count));
             with("MapStateStarted", "mapStateStartedEventDetails", details)
         }
+        Fact::MapRunStarted(_)
+        | Fact::MapRunSucceeded { .. }
+        | Fact::MapRunFailed(_)
+        | Fact::MapRunAborted => map_run(&event.what),
         Fact::ParallelStarted { .. } => ("ParallelStateStarted".to_owned(), None),
         Fact::Joined => of_state(before, "Succeeded"),
         Fact::StateFailed => of_state(before, "Failed"),
@@ -204,6 +208,20 @@ fn output(execution: &Execution) -> &Value {
     }
 }
 
+fn map_run(fact: &Fact) -> Rendered {
+    let details = Details::default();
+    if let Fact::MapRunStarted(started) = fact {
+        let details = details.put("mapRunArn", &*started.arn);
+        return with("MapRunStarted", "mapRunStartedEventDetails", details);
+    }
+    if let Fact::MapRunFailed(fault) = fact {
+        return with("MapRunFailed", "mapRunFailedEventDetails", details.fault(fault));
+    }
+    let succeeded = matches!(fact, Fact::MapRunSucceeded { .. });
+    let kind = if succeeded { "MapRunSucceeded" } else { "MapRunAborted" };
+    (kind.to_owned(), None)
+}
+
 /// What became of an iteration.
 #[derive(Clone, Copy)]
 enum Iteration {
@@ -242,6 +260,7 @@ fn item_count(frame: &Frame) -> u32 {
         | Activity::Waiting { .. }
         | Activity::BackingOff { .. }
         | Activity::Branches(_)
+        | Activity::MapRun(_)
         | Activity::Answered
         | Activity::Halted
         | Activity::Left => 0,
@@ -314,6 +333,7 @@ fn call(before: Option<&Frame>, call: Call, details: Details) -> Rendered {
         | Activity::BackingOff { .. }
         | Activity::Branches(_)
         | Activity::Iterations(_)
+        | Activity::MapRun(_)
         | Activity::Answered
         | Activity::Halted
         | Activity::Left => None,

@@ -10,6 +10,8 @@
 
 use crate::effect::Token;
 use crate::execution::VisitId;
+use crate::map_run::Outcome;
+use crate::program::StateIndex;
 use contracts::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -83,6 +85,15 @@ pub enum What {
         /// What it says about itself.
         cause: Option<String>,
     },
+    /// A map run ended.
+    MapRunEnded {
+        /// The visit of the Map state whose map run it is.
+        visit: VisitId,
+        /// The attempt whose map run it is.
+        attempt: u32,
+        /// How it ended.
+        outcome: Outcome,
+    },
     /// Time has come: everything that is due at the input's time happens.
     TimerFired,
     /// The holder of a task token is still at work.
@@ -122,6 +133,18 @@ pub struct Start {
     pub input: Payload,
     /// Who the execution is.
     pub identity: Identity,
+    /// For a child of a map run: where it begins. Another execution begins at the machine's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Entry>,
+}
+
+/// Where a child of a map run begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The first state of the Map's `ItemProcessor`.
+    pub state: StateIndex,
+    /// The ARN of the map run.
+    pub map_run: Arc<str>,
 }
 
 /// Who an execution is: the part of the context object that never changes.

@@ -29,15 +29,18 @@ mod jsonata;
 mod jsonpath;
 pub mod limits;
 mod machine;
+pub mod map_run;
 mod program;
 mod resource;
 mod validate;
 
 pub use check::{Problem, Severity};
 pub use effect::{AwaitCallback, EffectKey, Effects, End, Fault, Invoke, Token};
-pub use event::{Branch, Entered, Event, Exited, Fact, MapStarted, Scheduled, Started, Variables};
+pub use event::{
+    Branch, Entered, Event, Exited, Fact, MapRunStarted, MapStarted, Scheduled, Started, Variables,
+};
 pub use execution::{Execution, FrameId, Position, Status, VisitId};
-pub use input::{Identity, Input, Misuse, Payload, Start, What};
+pub use input::{Entry, Identity, Input, Misuse, Payload, Start, What};
 pub use machine::{apply, decide, outstanding};
 pub use program::{Kind, MachineType, Program, StateIndex};
 pub use resource::{Pattern, Resource, UnknownResource};

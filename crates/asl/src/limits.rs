@@ -25,6 +25,18 @@ pub const STATE_NAME_CHARS_MAX: usize = 80;
 /// Iterations of one inline Map that run at the same time, whatever `MaxConcurrency` asks for.
 pub const MAP_CONCURRENCY_MAX: u32 = 40;
 
+/// Child executions of one map run that run at the same time, whatever `MaxConcurrency` asks for.
+pub const MAP_RUN_CONCURRENCY_MAX: u32 = 10_000;
+
+/// Items that one map run reads, whatever `MaxItems` asks for.
+pub const MAP_RUN_ITEMS_MAX: u64 = 100_000_000;
+
+/// Bytes of one item as it is read, before `ItemSelector` makes it small enough for a child.
+pub const MAP_RUN_ITEM_BYTES_MAX: usize = 8_388_608;
+
+/// Characters in the `Label` of a distributed Map.
+pub const MAP_LABEL_CHARS_MAX: usize = 40;
+
 /// Attempts that one `Retry` entry may ask for.
 pub const RETRY_ATTEMPTS_MAX: u64 = 99_999_999;
 

@@ -5,7 +5,7 @@
 //!             │ one input
 //!             ├─ start, answer, timers, stop      (decide.rs, answer.rs, timers.rs)
 //!             │ until nothing more happens by itself
-//!             ├─ enter a state                    (states.rs, task.rs, parallel.rs, map.rs)
+//!             ├─ enter a state                    (states.rs, task.rs, parallel.rs, map.rs, map_run.rs)
 //!             ├─ leave it                         (leave.rs, with flow.rs for the data)
 //!             └─ or fail it: retry, catch, climb  (failure.rs)
 //! ```
@@ -28,8 +28,10 @@ mod failure;
 mod flow;
 mod leave;
 mod map;
+mod map_run;
 mod outstanding;
 mod parallel;
+mod shape;
 mod states;
 mod step;
 mod task;
@@ -38,3 +40,5 @@ mod timers;
 pub use apply::apply;
 pub use decide::decide;
 pub use outstanding::outstanding;
+pub use shape::Shaper;
+pub(crate) use step::room_after;

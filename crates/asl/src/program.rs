@@ -11,6 +11,8 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod distributed;
+
 use crate::check::{self, Problem};
 use crate::choice::Test;
 use crate::expression::{JsonataTemplate, Path, PayloadTemplate, ReferencePath, Selector};
@@ -18,6 +20,8 @@ use crate::input::Payload;
 use crate::resource::Resource;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+pub(crate) use distributed::{Distributed, ItemBatcher, ItemReader, Percentage, ResultWriter};
 
 /// The place of a state in a [`Program`].
 #[derive(
@@ -296,6 +300,8 @@ pub(crate) struct Map {
     pub(crate) concurrency: Option<Number>,
     /// The first state of every iteration.
     pub(crate) start: StateIndex,
+    /// How a map run goes through the items; nothing where the execution itself does.
+    pub(crate) distributed: Option<Box<Distributed>>,
     pub(crate) recovery: Recovery,
     pub(crate) next: Next,
 }

@@ -20,7 +20,8 @@ impl Run {
         let program = Program::compile(&definition.to_string()).expect("it is correct");
         let mut run = Self { program, execution: Execution::default(), events: Vec::new(), at: 0 };
         let identity = Identity { id: "run".into(), ..Identity::default() };
-        run.tell(What::Start(Start { input: Arc::new(input), identity })).expect("it is asked for");
+        let start = Start { input: Arc::new(input), identity, entry: None };
+        run.tell(What::Start(start)).expect("it is asked for");
         run
     }
 
@@ -194,7 +195,7 @@ fn an_input_and_a_result_may_be_as_large_as_the_limit_and_no_larger() {
     assert_eq!(finish(too_large()).error(), Some("States.DataLimitExceeded"));
 
     let program = Program::compile(&task(json!({})).to_string()).unwrap();
-    let start = Start { input: Arc::new(too_large()), identity: Identity::default() };
+    let start = Start { input: Arc::new(too_large()), identity: Identity::default(), entry: None };
     let input = Input { at: Timestamp::EPOCH, seed: 7, what: What::Start(start) };
     let refused = decide(&program, &Execution::default(), &input);
     assert_eq!(refused, Err(Misuse::InputTooLarge));

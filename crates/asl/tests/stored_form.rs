@@ -1,7 +1,10 @@
 //! What the journal holds: the stored form of events, word for word. A change here breaks journals
 //! that exist.
 
-use asl::{Event, Execution, Identity, Input, Program, Start, VisitId, What, apply, decide};
+use asl::map_run::Outcome;
+use asl::{
+    Event, Execution, Identity, Input, Program, Start, VisitId, What, apply, decide, outstanding,
+};
 use contracts::time::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -29,6 +32,7 @@ impl Story {
                     role: "".into(),
                     ..Identity::default()
                 },
+                entry: None,
             }),
         );
         story
@@ -103,6 +107,45 @@ fn events_are_stored_in_this_form() {
         assert_eq!(stored, expected);
     }
     assert_eq!(story.stored().len(), expected.len());
+}
+
+#[test]
+fn a_map_run_is_stored_in_this_form() {
+    let definition = json!({"StartAt": "M", "States": {"M": {
+        "Type": "Map", "Label": "rows", "MaxConcurrency": 5, "ToleratedFailurePercentage": 2.5,
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": {"Bucket": "b", "Key.$": "$.key"},
+            "ReaderConfig": {
+                "InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a"],
+                "CSVDelimiter": "TAB", "MaxItems": 9,
+            },
+        },
+        "ItemBatcher": {"MaxItemsPerBatch": 3, "BatchInput": {"n": 1}},
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": "b", "Prefix": "out"},
+            "WriterConfig": {"Transformation": "FLATTEN", "OutputType": "JSONL"},
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+            "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}},
+        },
+        "End": true,
+    }}});
+    let mut story = Story::of(&definition, json!({"key": "k"}));
+    let run = outstanding(&story.program, &story.execution).map_runs.remove(0);
+    assert_eq!(run.child_name(7), "abb450b5-4844-8f00-cb54-f5f3f46796b0");
+    let outcome = Outcome::Succeeded { output: Arc::new(json!([])) };
+    story.tell(20, What::MapRunEnded { visit: run.visit, attempt: run.attempt, outcome });
+    let expected = [
+        r#"{"id":3,"prev":2,"at":0,"what":{"map_started":{"items":[],"concurrency":5}}}"#,
+        r#"{"id":4,"prev":3,"at":0,"what":{"map_run_started":{"arn":"arn:aws:states:::mapRun:m/rows:1e72440e-4ec8-d44e-82d8-1e72465129f2","settings":{"label":"rows","express":true,"concurrency":5,"tolerance":{"percentage":2.5},"reader":{"dataset":{"object":{"csv":{"delimiter":"\t","header":{"given":["a"]}}}},"bucket":"b","key":"k","items_max":9},"batching":{"items_max":3,"input":{"n":1}},"writer":{"place":["b","out"],"transformation":"FLATTEN","lines":true}}}}}"#,
+        r#"{"id":5,"prev":4,"at":20,"what":{"map_run_succeeded":{"output":[]}}}"#,
+    ];
+    for (stored, expected) in story.stored().iter().skip(2).zip(expected) {
+        assert_eq!(stored, expected);
+    }
 }
 
 #[test]

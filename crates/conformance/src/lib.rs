@@ -13,6 +13,7 @@
 
 mod compare;
 mod definition;
+mod map_run;
 mod measured;
 mod patterns;
 mod report;

@@ -1,13 +1,13 @@
 //! Plays one recorded execution: a clock that jumps, and tasks that answer as recorded.
 
-use crate::compare;
+use crate::{compare, map_run};
 use asl::history::{HistoryEvent, render};
 use asl::{
     Effects, End, Event, Execution, Identity, Input, Invoke, Pattern, Program, Resource, Start,
     What, apply, decide, outstanding,
 };
 use contracts::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -40,52 +40,67 @@ pub(crate) fn play(vector: &Value) -> Outcome {
         None => vector["definition"].to_string(),
     };
     let program = match Program::compile(&definition) {
-        Ok(program) => program,
+        Ok(program) => Arc::new(program),
         Err(problems) => {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Outcome::Difference(format!("does not compile: {}", problems.join("; ")));
         }
     };
-    let mocks = vector["task_mocks"].as_array().cloned().unwrap_or_default();
-    let mut world = World {
-        program,
-        execution: Execution::default(),
-        events: Vec::new(),
-        at: START,
-        steps: 0,
-        mocks,
+    let mut cast = Cast {
+        mocks: vector["task_mocks"].as_array().cloned().unwrap_or_default(),
         worker: worker(vector),
-        called: BTreeSet::new(),
+        echoes: echoes(vector),
+        objects: vector["s3_objects"].as_object().cloned().unwrap_or_default(),
     };
-    match world.run(vector) {
+    let start = Start {
+        input: Arc::new(vector["input"].clone()),
+        identity: identity(vector["type"] == "EXPRESS"),
+        entry: None,
+    };
+    let stop = vector["external_action"].is_string();
+    let mut world = World::new(program, &mut cast, START);
+    match world.run(start, stop.then_some(What::Stop { error: None, cause: None })) {
         Ok(end) => Outcome::Ended(Run { end, history: render(&world.events) }),
         Err(difference) => Outcome::Difference(difference),
     }
 }
 
-struct World {
-    program: Program,
+/// Everybody outside of the execution and its children.
+pub(crate) struct Cast {
+    mocks: Vec<Value>,
+    /// The name that the recorded worker gave.
+    worker: Option<String>,
+    /// The names of the functions that answer what they are asked.
+    echoes: Vec<String>,
+    /// Texts by bucket and key.
+    pub(crate) objects: Map<String, Value>,
+}
+
+/// One execution, and its time.
+pub(crate) struct World<'c> {
+    program: Arc<Program>,
     execution: Execution,
     events: Vec<Event>,
     at: Timestamp,
     steps: usize,
-    mocks: Vec<Value>,
-    /// The name that the recorded worker gave.
-    worker: Option<String>,
+    cast: &'c mut Cast,
     called: BTreeSet<(u32, u32)>,
 }
 
-impl World {
-    fn run(&mut self, vector: &Value) -> Result<End, String> {
-        let start = What::Start(Start {
-            input: Arc::new(vector["input"].clone()),
-            identity: identity(vector["type"] == "EXPRESS"),
-        });
-        self.tell(start)?;
-        if vector["external_action"].is_string() {
-            let (error, cause) = (None, None);
-            self.tell(What::Stop { error, cause })?;
-        }
+impl<'c> World<'c> {
+    pub(crate) fn new(program: Arc<Program>, cast: &'c mut Cast, at: Timestamp) -> Self {
+        let (execution, events) = (Execution::default(), Vec::new());
+        Self { program, execution, events, at, steps: 0, cast, called: BTreeSet::new() }
+    }
+
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Plays the execution to its end; `then` happens once it has started.
+    pub(crate) fn run(&mut self, start: Start, then: Option<What>) -> Result<End, String> {
+        self.tell(What::Start(start))?;
+        then.map_or(Ok(()), |then| self.tell(then))?;
         loop {
             let effects = outstanding(&self.program, &self.execution);
             if let Some(end) = effects.announce {
@@ -121,6 +136,11 @@ impl World {
             self.called.insert((task.visit.get(), task.attempt));
             return self.call(task);
         }
+        if let Some(run) = effects.map_runs.first() {
+            let outcome = map_run::perform(run, &self.program, self.cast, self.at)?;
+            let (visit, attempt) = (run.visit, run.attempt);
+            return self.tell(What::MapRunEnded { visit, attempt, outcome });
+        }
         let Some(at) = effects.wake_at else {
             return Err(format!("stuck: {effects:?}"));
         };
@@ -144,7 +164,7 @@ impl World {
             self.tell(What::TaskSucceeded { visit, attempt, output })?;
         }
         if let Resource::Activity { .. } = task.resource {
-            let worker = self.worker.clone();
+            let worker = self.cast.worker.clone();
             self.tell(What::TaskStarted { visit, attempt, worker })?;
         }
         let by_token = matches!(task.resource, Resource::Activity { .. }) || submitted.is_some();
@@ -175,13 +195,32 @@ impl World {
         let same = |mock: &Value| {
             of_state(&mock) && compare::values(&mock["request"], &task.arguments, "").is_none()
         };
-        let found = self.mocks.iter().position(same);
-        let found = found.or_else(|| self.mocks.iter().position(|mock| of_state(&mock)));
+        let found = self.cast.mocks.iter().position(same);
+        let found = found.or_else(|| self.cast.mocks.iter().position(|mock| of_state(&mock)));
         match found {
-            Some(found) => Ok(self.mocks.remove(found)),
-            None => Err(format!("no recorded answer for {}", task.state)),
+            Some(found) => Ok(self.cast.mocks.remove(found)),
+            None => self.echo(task).ok_or_else(|| format!("no recorded answer for {}", task.state)),
         }
     }
+
+    /// The answer of a function that answers what it is asked.
+    fn echo(&self, task: &Invoke) -> Option<Value> {
+        let named = |name: &str| self.cast.echoes.iter().any(|echo| name.ends_with(echo.as_str()));
+        let result = match &task.resource {
+            Resource::Function { arn } if named(arn) => Value::clone(&task.arguments),
+            Resource::Integration { .. } if named(task.arguments["FunctionName"].as_str()?) => {
+                json!({"Payload": task.arguments["Payload"], "StatusCode": 200})
+            }
+            _ => return None,
+        };
+        Some(json!({"request": task.arguments, "outcome": "result", "result": result}))
+    }
+}
+
+fn echoes(vector: &Value) -> Vec<String> {
+    let functions = vector["lambda_functions"].as_array().into_iter().flatten();
+    let echoes = functions.filter(|function| function["do"] == "echo");
+    echoes.filter_map(|function| function["name"].as_str().map(str::to_owned)).collect()
 }
 
 fn worker(vector: &Value) -> Option<String> {

@@ -213,6 +213,7 @@ pub(crate) async fn begin(
             version: annex.version.map(|number| machine(Qualifier::Version(number))),
             alias: annex.alias.clone().map(|alias| machine(Qualifier::Alias(alias))),
         },
+        entry: None,
     };
     let (program, execution) = (Arc::clone(&runs.program), Execution::default());
     let mut live = Live { program, execution, annex, version: 0 };

@@ -1,5 +1,6 @@
 //! Checks one state of each kind.
 
+use super::distributed::Mode;
 use super::flow::{Has, Offers};
 use super::{Checker, Language, Sequence};
 use crate::document::{Fields, Node};
@@ -298,12 +299,21 @@ impl Checker {
         let concurrency = self.number(fields, concurrency, language, 0);
         let recovery = self.recovery(sequence, fields, language);
         let next = self.next(sequence, fields);
-        let start = self.processor(sequence, fields);
+        let processor = self.processor(sequence, fields);
+        let mode = processor.as_ref().map_or(Mode::Inline, |(_, mode)| *mode);
+        let distributed = match mode {
+            Mode::Inline => None,
+            Mode::Distributed { express } => {
+                Some(Box::new(self.distributed(fields, language, express)?))
+            }
+        };
+        let (start, _) = processor?;
         Some(Map {
             items: items?,
             selector: selector.unwrap_or(None),
             concurrency,
-            start: start?,
+            start,
+            distributed,
             recovery,
             next: next?,
         })
@@ -330,7 +340,7 @@ impl Checker {
         &mut self,
         sequence: &Sequence<'_>,
         fields: &mut Fields<'_>,
-    ) -> Option<StateIndex> {
+    ) -> Option<(StateIndex, Mode)> {
         let (processor, iterator) = (fields.take("ItemProcessor"), fields.take("Iterator"));
         let node = match (processor, iterator) {
             (Some(node), None) | (None, Some(node)) => node,
@@ -349,16 +359,11 @@ impl Checker {
             return None;
         };
         inner.take("Comment");
-        if let Some(config) = inner.take("ProcessorConfig")
-            && config.value.get("Mode").is_some_and(|mode| mode != "INLINE")
-        {
-            let message = "Only Maps of Mode 'INLINE' run here";
-            self.schema(&config.pointer, message, "use INLINE, or split the work differently");
-        }
+        let mode = self.mode(&mut inner);
         let level = sequence.level.saturating_add(1);
         let start = self.sequence(&mut inner, sequence.language, level);
         self.nothing_unknown(&inner, "an ItemProcessor");
-        start
+        Some((start?, mode))
     }
 }
 

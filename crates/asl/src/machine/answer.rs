@@ -62,7 +62,9 @@ impl Step<'_> {
                 let frame = self.holder(token)?;
                 Ok(self.report(frame, Fault::new(error.as_deref(), cause.as_deref())))
             }
-            What::Start(_) | What::TimerFired | What::Stop { .. } => Err(Misuse::WrongPattern),
+            What::Start(_) | What::MapRunEnded { .. } | What::TimerFired | What::Stop { .. } => {
+                Err(Misuse::WrongPattern)
+            }
         }
     }
 
@@ -78,6 +80,7 @@ impl Step<'_> {
             | Activity::BackingOff { .. }
             | Activity::Branches(_)
             | Activity::Iterations(_)
+            | Activity::MapRun(_)
             | Activity::Answered
             | Activity::Halted
             | Activity::Left => Err(Misuse::TaskNotActive),
@@ -110,6 +113,7 @@ impl Step<'_> {
             | Activity::BackingOff { .. }
             | Activity::Branches(_)
             | Activity::Iterations(_)
+            | Activity::MapRun(_)
             | Activity::Answered
             | Activity::Halted
             | Activity::Left => None,

@@ -4,10 +4,12 @@
 //! no place for.
 
 use crate::effect::End;
-use crate::event::{Branch, Entered, Event, Exited, Fact, MapStarted, Scheduled, Started};
+use crate::event::{
+    Branch, Entered, Event, Exited, Fact, MapRunStarted, MapStarted, Scheduled, Started,
+};
 use crate::execution::{
-    Activity, Execution, Frame, FrameId, Heartbeat, Iterations, Origin, Outputs, Phase, Progress,
-    Running, Scope, TaskRun, Visit, VisitId,
+    Activity, Execution, Frame, FrameId, Heartbeat, Iterations, MapRun, Origin, Outputs, Phase,
+    Progress, Running, Scope, TaskRun, Visit, VisitId,
 };
 use crate::input::Payload;
 use crate::limits::HISTORY_EVENTS_MAX;
@@ -51,6 +53,10 @@ pub fn apply(execution: &mut Execution, event: &Event) {
         | Fact::EvaluationFailed { .. }
         | Fact::ParallelStarted { .. }
         | Fact::MapStarted(_)
+        | Fact::MapRunStarted(_)
+        | Fact::MapRunSucceeded { .. }
+        | Fact::MapRunFailed(_)
+        | Fact::MapRunAborted
         | Fact::IterationFailed { .. }
         | Fact::IterationAborted { .. }
         | Fact::Joined
@@ -80,6 +86,7 @@ fn start(execution: &mut Execution, event: &Event, started: &Started) {
         seed: started.seed,
         at: event.at,
         deadline: started.deadline,
+        map_run: started.start.entry.as_ref().map(|entry| Arc::clone(&entry.map_run)),
     };
     execution.phase = Phase::Running(Running {
         origin: Arc::new(origin),
@@ -155,6 +162,7 @@ fn begins_with(around: &Frame, branch: Branch) -> &Payload {
         | Activity::Waiting { .. }
         | Activity::BackingOff { .. }
         | Activity::Branches(_)
+        | Activity::MapRun(_)
         | Activity::Answered
         | Activity::Halted
         | Activity::Left => None,
@@ -255,6 +263,7 @@ fn back_off(frame: &mut Frame, previous: u32, until: Timestamp, retrier: usize) 
 /// The facts that concern one frame alone.
 fn advance(frame: &mut Frame, event: &Event) {
     let visit = &mut frame.visit;
+    let before = frame.last_event;
     frame.last_event = event.id;
     match &event.what {
         Fact::Scheduled(scheduled) => {
@@ -286,16 +295,29 @@ fn advance(frame: &mut Frame, event: &Event) {
             let iterations = iterate(&frame.value, event, started);
             visit.activity = Activity::Iterations(Box::new(iterations));
         }
+        Fact::MapRunStarted(started) => run_map(visit, started),
+        Fact::MapRunSucceeded { output } => {
+            // What leaves the Map follows from the start of its map run, not from its end.
+            frame.last_event = before;
+            frame.value = Arc::clone(output);
+            visit.activity = Activity::Answered;
+        }
         Fact::Joined => {
-            frame.last_event = event.previous;
+            frame.last_event = before;
             if let Some(outputs) = join(&mut visit.activity) {
+                frame.last_event = event.previous;
                 frame.value = Arc::new(outputs);
             }
         }
-        Fact::Failed(_) | Fact::TimedOut(_) | Fact::EvaluationFailed { .. } | Fact::StateFailed => {
-            visit.activity = Activity::Halted
-        }
-        Fact::IterationFailed { .. } | Fact::IterationAborted { .. } | Fact::Aborted => {
+        Fact::MapRunFailed(_)
+        | Fact::Failed(_)
+        | Fact::TimedOut(_)
+        | Fact::EvaluationFailed { .. }
+        | Fact::StateFailed => visit.activity = Activity::Halted,
+        Fact::MapRunAborted
+        | Fact::IterationFailed { .. }
+        | Fact::IterationAborted { .. }
+        | Fact::Aborted => {
             frame.last_event = event.previous;
             visit.activity = Activity::Halted;
         }
@@ -360,6 +382,27 @@ fn iterate(held: &Payload, event: &Event, started: &MapStarted) -> Iterations {
     }
 }
 
+/// The items that a Map began with become those of its map run.
+fn run_map(visit: &mut Visit, started: &MapRunStarted) {
+    let items = match &visit.activity {
+        Activity::Iterations(iterations) => Arc::clone(&iterations.items),
+        Activity::Entered
+        | Activity::Task(_)
+        | Activity::Waiting { .. }
+        | Activity::BackingOff { .. }
+        | Activity::Branches(_)
+        | Activity::MapRun(_)
+        | Activity::Answered
+        | Activity::Halted
+        | Activity::Left => Arc::from([]),
+    };
+    visit.activity = Activity::MapRun(Box::new(MapRun {
+        arn: Arc::clone(&started.arn),
+        settings: started.settings.clone(),
+        items,
+    }));
+}
+
 /// The array of all outputs. The activity ends here, so the outputs are moved where nothing shares
 /// them.
 fn join(activity: &mut Activity) -> Option<Value> {
@@ -370,6 +413,7 @@ fn join(activity: &mut Activity) -> Option<Value> {
         | Activity::Task(_)
         | Activity::Waiting { .. }
         | Activity::BackingOff { .. }
+        | Activity::MapRun(_)
         | Activity::Answered
         | Activity::Halted
         | Activity::Left) => {

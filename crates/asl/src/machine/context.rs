@@ -35,6 +35,25 @@ pub(super) fn context(running: &Running, frame: &Frame, state: &State) -> Value 
     Value::Object(context)
 }
 
+/// The same for an item that a map run reads, with what it is called and where it comes from.
+pub(super) fn map_run_item(index: u64, item: Value, keyed: bool, source: &str) -> Value {
+    let mut about = Map::new();
+    about.insert("Index".into(), Value::from(index));
+    about.insert("Source".into(), Value::from(source));
+    match item {
+        Value::Object(mut member) if keyed => about.append(&mut member),
+        item @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => {
+            about.insert("Value".into(), item);
+        }
+    }
+    json!({ "Item": about })
+}
+
 /// The part of a Map's context that tells one item from the other.
 pub(super) fn map_item(index: u32, item: &Value) -> Value {
     json!({"Item": {"Index": index, "Value": item}})

@@ -57,7 +57,8 @@ fn begin(
 impl Step<'_> {
     fn start(&mut self, start: &Start) -> Result<(), Over> {
         let longest = start.identity.is_express().then_some(EXPRESS_SECONDS_MAX);
-        let asked = self.program.timeout_seconds;
+        // The machine's timeout is its own executions', not that of a map run's children.
+        let asked = self.program.timeout_seconds.filter(|_| start.entry.is_none());
         let timeout = asked.into_iter().chain(longest).min().map(Duration::from_secs);
         let started = Started {
             start: start.clone(),
@@ -66,7 +67,8 @@ impl Step<'_> {
             deadline: timeout.map(|timeout| self.at.plus(timeout)),
         };
         self.emit(FrameId::ROOT, 0, Fact::Started(Box::new(started)))?;
-        self.ready.push_back(Entry { place: Place::Root, state: self.program.start });
+        let state = start.entry.as_ref().map_or(self.program.start, |entry| entry.state);
+        self.ready.push_back(Entry { place: Place::Root, state });
         self.settle()
     }
 
@@ -87,6 +89,9 @@ impl Step<'_> {
             | What::Heartbeat { .. }
             | What::CallbackSucceeded { .. }
             | What::CallbackFailed { .. } => self.answer(what),
+            What::MapRunEnded { visit, attempt, outcome } => {
+                self.end_map_run(*visit, *attempt, outcome)
+            }
         }
     }
 }

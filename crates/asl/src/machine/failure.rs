@@ -276,13 +276,16 @@ impl Step<'_> {
         }
         self.forget_entries(branch.parent)?;
         let running = self.running()?;
-        let beside: Vec<(FrameId, u32, Option<Branch>, bool)> = running
+        let beside: Vec<Beside> = running
             .frames
             .iter()
             .filter(|frame| frame.id != failed && running.descends(frame, branch.parent))
-            .map(|frame| (frame.id, frame.last_event, frame.branch, is_under_way(frame)))
+            .map(|frame| Beside::of(frame))
             .collect();
-        for (frame, last_event, own, under_way) in beside {
+        for Beside { frame, last_event, branch: own, under_way, maps } in beside {
+            if maps {
+                self.emit(frame, last_event, Fact::MapRunAborted)?;
+            }
             if under_way {
                 self.emit(frame, last_event, Fact::Aborted)?;
             }
@@ -311,6 +314,28 @@ impl Step<'_> {
     }
 }
 
+/// A frame that runs beside a failed one.
+struct Beside {
+    frame: FrameId,
+    last_event: u32,
+    branch: Option<Branch>,
+    under_way: bool,
+    /// Whether it is a map run that is under way.
+    maps: bool,
+}
+
+impl Beside {
+    fn of(frame: &Frame) -> Self {
+        Self {
+            frame: frame.id,
+            last_event: frame.last_event,
+            branch: frame.branch,
+            under_way: is_under_way(frame),
+            maps: matches!(frame.visit.activity, Activity::MapRun(_)),
+        }
+    }
+}
+
 /// Whether a frame is at work, so that stopping it is worth an event.
 const fn is_under_way(frame: &Frame) -> bool {
     match frame.visit.activity {
@@ -318,7 +343,8 @@ const fn is_under_way(frame: &Frame) -> bool {
         | Activity::Waiting { .. }
         | Activity::BackingOff { .. }
         | Activity::Branches(_)
-        | Activity::Iterations(_) => true,
+        | Activity::Iterations(_)
+        | Activity::MapRun(_) => true,
         Activity::Entered | Activity::Answered | Activity::Halted | Activity::Left => false,
     }
 }

@@ -13,7 +13,7 @@
 //! developer guide.
 
 use crate::event::Variables;
-use crate::execution::{Frame, FrameId, Scope as VariableScope};
+use crate::execution::{Frame, FrameId, Running, Scope as VariableScope};
 use crate::expression::{self, JsonataTemplate, PayloadTemplate, Scope};
 use crate::input::Payload;
 use crate::machine::context;
@@ -36,7 +36,7 @@ pub(super) struct View<'s> {
     pub(super) state: &'s State,
     pub(super) context: Value,
     at: Timestamp,
-    seed: u64,
+    pub(super) seed: u64,
 }
 
 /// Spreads the ids of events over the seed, so that two states of one step do not draw the same
@@ -74,6 +74,19 @@ impl Step<'_> {
     pub(super) fn chance_seed(&self) -> u64 {
         let event = u64::from(self.execution.last_event).wrapping_add(1);
         self.seed ^ event.wrapping_mul(SEED_STRIDE)
+    }
+}
+
+impl<'s> View<'s> {
+    /// What a state at a frame can see outside of a decision, at a time and with a seed of its own.
+    pub(super) fn outside(
+        running: &Running,
+        frame: &'s Frame,
+        state: &'s State,
+        (at, seed): (Timestamp, u64),
+    ) -> Self {
+        let context = context::context(running, frame, state);
+        Self { frame, state, context, at, seed }
     }
 }
 

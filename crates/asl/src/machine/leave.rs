@@ -56,6 +56,7 @@ impl Step<'_> {
             | Activity::Task(_)
             | Activity::Waiting { .. }
             | Activity::BackingOff { .. }
+            | Activity::MapRun(_)
             | Activity::Answered
             | Activity::Halted
             | Activity::Left => Err(Over),

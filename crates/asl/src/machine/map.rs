@@ -3,12 +3,13 @@
 use crate::event::{Branch, Fact, MapStarted};
 use crate::execution::{Activity, FrameId, Iterations};
 use crate::input::Payload;
-use crate::limits::MAP_CONCURRENCY_MAX;
+use crate::limits::{MAP_CONCURRENCY_MAX, MAP_RUN_CONCURRENCY_MAX};
 use crate::machine::context::map_item;
 use crate::machine::failure::Failure;
 use crate::machine::flow::View;
 use crate::machine::step::{Entry, Interrupt, Over, Place, Step};
-use crate::program::{Body, Flow, Items, Map};
+use crate::map_run::keyed;
+use crate::program::{Body, Distributed, Flow, Items, Map};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -16,19 +17,31 @@ impl Step<'_> {
     /// Begins the iterations of a Map, for the first or another attempt.
     pub(super) fn iterate(&mut self, frame: FrameId, map: &Map) -> Result<(), Interrupt> {
         let view = self.view(frame)?;
-        let items = items(&view, map)?;
+        let (items, keyed) = match &map.distributed {
+            Some(distributed) => run_items(&view, map, distributed)?,
+            None => (items(&view, map)?, false),
+        };
         let asked = map.concurrency.as_ref().map(|number| view.whole_number(number)).transpose()?;
         let items = (!Arc::ptr_eq(&items, view.raw())).then_some(items);
         drop(view);
         let asked = asked.and_then(|asked| u32::try_from(asked).ok());
+        let most = match map.distributed {
+            Some(_) => MAP_RUN_CONCURRENCY_MAX,
+            None => MAP_CONCURRENCY_MAX,
+        };
         let concurrency = match asked {
-            None | Some(0) => MAP_CONCURRENCY_MAX,
-            Some(asked) => asked.min(MAP_CONCURRENCY_MAX),
+            None | Some(0) => most,
+            Some(asked) => asked.min(most),
         };
         let started = MapStarted { items, concurrency };
         let previous = self.pointer(frame)?;
         self.emit(frame, previous, Fact::MapStarted(Box::new(started)))?;
-        Ok(self.go_on_mapping(frame, map)?)
+        match &map.distributed {
+            Some(distributed) => {
+                self.run_map(frame, distributed, asked.unwrap_or(0).min(most), keyed)
+            }
+            None => Ok(self.go_on_mapping(frame, map)?),
+        }
     }
 
     /// Begins as many iterations as may run, or leaves the Map when the last one is through.
@@ -99,6 +112,7 @@ impl Step<'_> {
             | Activity::Waiting { .. }
             | Activity::BackingOff { .. }
             | Activity::Branches(_)
+            | Activity::MapRun(_)
             | Activity::Answered
             | Activity::Halted
             | Activity::Left => Err(Over),
@@ -108,8 +122,37 @@ impl Step<'_> {
 
 /// The array that a Map goes through.
 fn items(view: &View<'_>, map: &Map) -> Result<Payload, Failure> {
+    let items = selected(view, map)?;
+    if items.is_array() { Ok(items) } else { Err(no_array(view, map, &items)) }
+}
+
+/// What a map run begins with: the items, unless a reader reads them, and whether they are the
+/// members of an object.
+fn run_items(
+    view: &View<'_>,
+    map: &Map,
+    distributed: &Distributed,
+) -> Result<(Payload, bool), Failure> {
+    if distributed.reader.is_some() {
+        return Ok((Arc::new(Value::Array(Vec::new())), false));
+    }
+    let items = selected(view, map)?;
+    match &*items {
+        Value::Array(_) => Ok((items, false)),
+        Value::Object(members) => {
+            let members = members.iter().map(|(key, value)| keyed(key.clone(), value.clone()));
+            Ok((Arc::new(Value::Array(members.collect())), true))
+        }
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            Err(no_array(view, map, other))
+        }
+    }
+}
+
+/// What the Map's `ItemsPath` or `Items` selects.
+fn selected(view: &View<'_>, map: &Map) -> Result<Payload, Failure> {
     let input = view.effective_input()?;
-    let items = match &map.items {
+    Ok(match &map.items {
         Items::Input => input,
         Items::Path(named) => match named.path.evaluate(&view.before(&input)) {
             Ok(found) => Arc::new(found),
@@ -118,8 +161,7 @@ fn items(view: &View<'_>, map: &Map) -> Result<Payload, Failure> {
         Items::Jsonata(template) => {
             Arc::new(view.answer("Items", template, &view.before(&input))?)
         }
-    };
-    if items.is_array() { Ok(items) } else { Err(no_array(view, map, &items)) }
+    })
 }
 
 fn no_array(view: &View<'_>, map: &Map, found: &Value) -> Failure {

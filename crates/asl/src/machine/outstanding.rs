@@ -2,6 +2,7 @@
 
 use crate::effect::{AwaitCallback, EffectKey, Effects, Invoke};
 use crate::execution::{Activity, Execution, Frame, Phase, Progress, Running, TaskRun};
+use crate::map_run::RunMap;
 use crate::program::Program;
 use contracts::time::Timestamp;
 use std::sync::Arc;
@@ -27,6 +28,15 @@ fn owed(running: &Running) -> Effects {
                 wake(&mut effects, Some(*until));
             }
             Activity::Task(task) => call(&mut effects, running, frame, task),
+            Activity::MapRun(run) => effects.map_runs.push(RunMap {
+                visit: frame.visit.id,
+                attempt: frame.visit.attempt,
+                state: Arc::clone(&frame.visit.name),
+                arn: Arc::clone(&run.arn),
+                settings: run.settings.clone(),
+                running: running.clone(),
+                frame: frame.id,
+            }),
             Activity::Entered
             | Activity::Branches(_)
             | Activity::Iterations(_)

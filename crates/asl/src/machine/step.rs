@@ -139,7 +139,7 @@ pub(super) fn is_too_large(payload: &Value) -> bool {
 
 /// What is left of `bytes` after a value's JSON text, if it fits. Stops measuring where it does
 /// not.
-pub(super) fn room_after(value: &Value, bytes: usize) -> Option<usize> {
+pub(crate) fn room_after(value: &Value, bytes: usize) -> Option<usize> {
     let mut counter = Counter { left: bytes };
     serde_json::to_writer(&mut counter, value).ok()?;
     Some(counter.left)

@@ -76,6 +76,7 @@ fn earliest(frame: &Frame) -> Option<(Timestamp, Due)> {
         Activity::Entered
         | Activity::Branches(_)
         | Activity::Iterations(_)
+        | Activity::MapRun(_)
         | Activity::Answered
         | Activity::Halted
         | Activity::Left => None,

@@ -30,6 +30,7 @@ enum Shape {
         states: Vec<Shape>,
         concurrency: u8,
         select: bool,
+        distributed: bool,
         recovery: Recovery,
     },
 }
@@ -81,11 +82,12 @@ fn sequence() -> impl Strategy<Value = Vec<Shape>> {
         prop_oneof![
             (proptest::collection::vec(states.clone(), 1..4), recovery())
                 .prop_map(|(branches, recovery)| Shape::Parallel(branches, recovery)),
-            (states, 0_u8..4, any::<bool>(), recovery()).prop_map(
-                |(states, concurrency, select, recovery)| Shape::Map {
+            (states, 0_u8..4, any::<bool>(), any::<u8>(), recovery()).prop_map(
+                |(states, concurrency, select, mode, recovery)| Shape::Map {
                     states,
                     concurrency,
                     select,
+                    distributed: mode % 4 == 0,
                     recovery,
                 }
             ),
@@ -162,8 +164,12 @@ fn state(states: &mut Map<String, Value>, shape: &Shape, name: &str, next: &str,
             recover(states, &mut parallel, *recovery, name, next);
             parallel
         }
-        Shape::Map { states: inner, concurrency, select, recovery } => {
-            let inner = render(inner, &format!("{name}.i."));
+        Shape::Map { states: inner, concurrency, select, distributed, recovery } => {
+            let mut inner = render(inner, &format!("{name}.i."));
+            if *distributed {
+                let config = json!({"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"});
+                inner["ProcessorConfig"] = config;
+            }
             let mut map = map(inner, *concurrency, *select);
             recover(states, &mut map, *recovery, name, next);
             map

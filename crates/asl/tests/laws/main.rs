@@ -74,6 +74,10 @@ fn the_walks_meet_every_kind_of_event() {
         "iteration_succeeded",
         "iteration_failed",
         "iteration_aborted",
+        "map_run_started",
+        "map_run_succeeded",
+        "map_run_failed",
+        "map_run_aborted",
         "joined",
         "state_failed",
         "aborted",
@@ -159,7 +163,8 @@ fn an_ended_execution_owes_nothing_but_its_announcement() {
             let owed = outstanding(walk.program, after);
             prop_assert_eq!(owed.announce.as_ref(), after.end());
             if after.end().is_some() {
-                let tied = owed.tasks.is_empty() && owed.callbacks.is_empty();
+                let tied =
+                    owed.tasks.is_empty() && owed.callbacks.is_empty() && owed.map_runs.is_empty();
                 prop_assert!(tied && owed.wake_at.is_none(), "{:?}", owed);
             }
         }

@@ -1,5 +1,6 @@
 //! A random walk through a machine: what is told to it, and what it makes of that.
 
+use asl::map_run::Outcome;
 use asl::{
     Effects, Event, Execution, Identity, Input, Program, Start, Token, VisitId, What, apply,
     decide, outstanding,
@@ -98,6 +99,7 @@ impl Walker {
                 name: "name".into(),
                 ..Identity::default()
             },
+            entry: None,
         })
     }
 
@@ -111,6 +113,7 @@ impl Walker {
             }
             1 => self.astray(),
             2..=4 => self.time(effects),
+            _ if !effects.map_runs.is_empty() => self.map_run(effects),
             5..=8 => self.callback(effects).unwrap_or_else(|| self.time(effects)),
             _ => self.task(effects).unwrap_or_else(|| self.time(effects)),
         }
@@ -140,6 +143,16 @@ impl Walker {
             5 => What::TaskStarted { visit, attempt, worker: Some("worker".to_owned()) },
             _ => What::TaskSucceeded { visit, attempt, output: self.payload() },
         })
+    }
+
+    fn map_run(&mut self, effects: &Effects) -> What {
+        let chosen = self.dice.below(effects.map_runs.len() as u64) as usize;
+        let run = &effects.map_runs[chosen];
+        let outcome = match self.dice.below(3) {
+            0 => Outcome::exceeded(),
+            _ => Outcome::Succeeded { output: self.payload() },
+        };
+        What::MapRunEnded { visit: run.visit, attempt: run.attempt, outcome }
     }
 
     fn callback(&mut self, effects: &Effects) -> Option<What> {
