@@ -13,7 +13,7 @@
 use crate::effect::{End, Fault};
 use crate::event::{Event, Exited, Fact, Scheduled};
 use crate::execution::{Activity, Execution, Frame};
-use crate::input::Payload;
+use crate::input::{Payload, Start};
 use crate::machine::apply;
 use crate::resource::Resource;
 use contracts::time::Timestamp;
@@ -117,16 +117,7 @@ fn one(
     let details = Details::default();
     let map = || around(execution, before);
     let (kind, details) = match &event.what {
-        Fact::Started(started) => {
-            let identity = &started.start.identity;
-            let role = Some(&*identity.role).filter(|role| !role.is_empty());
-            let details = details
-                .payload("input", &started.start.input)
-                .put_some("roleArn", role)
-                .put_some("stateMachineVersionArn", identity.version.as_deref())
-                .put_some("stateMachineAliasArn", identity.alias.as_deref());
-            with("ExecutionStarted", "executionStartedEventDetails", details)
-        }
+        Fact::Started(started) => start(&started.start),
         Fact::Entered(entered) => {
             let details = details.put("name", &*entered.name).payload("input", held(after));
             let kind = format!("{}StateEntered", entered.kind.as_str());
@@ -188,6 +179,17 @@ fn one(
         kind,
         details: details.map(|(name, details)| (name, details.0)),
     }
+}
+
+fn start(start: &Start) -> Rendered {
+    let identity = &start.identity;
+    let role = Some(&*identity.role).filter(|role| !role.is_empty());
+    let details = Details::default()
+        .payload("input", &start.input)
+        .put_some("roleArn", role)
+        .put_some("stateMachineVersionArn", identity.version.as_deref())
+        .put_some("stateMachineAliasArn", identity.alias.as_deref());
+    with("ExecutionStarted", "executionStartedEventDetails", details)
 }
 
 type Rendered = (String, Option<(&'static str, Details)>);
