@@ -10,6 +10,7 @@
 //! Owns: the file, its format, its lock, and durability: what was acknowledged is on the disk.
 //! Does not own: any meaning of what it keeps. No business word occurs here.
 
+mod blobs;
 mod checkpointer;
 mod clock;
 mod cursor;
@@ -30,6 +31,7 @@ mod readers;
 mod store;
 mod writer;
 
+pub use blobs::LocalBlobs;
 pub use clock::SystemClock;
 pub use ids::SystemIds;
 pub use open::OpenError;

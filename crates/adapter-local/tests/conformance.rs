@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use adapter_local::{LocalDb, SystemClock, SystemIds};
+use adapter_local::{LocalBlobs, LocalDb, SystemClock, SystemIds};
 use contracts::Timestamp;
 use ports::conformance::{self, Delivered, HandClock};
-use ports::{Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, Store};
+use ports::{Blobs, Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, Store};
 use std::cell::RefCell;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -83,4 +83,16 @@ async fn the_system_clock_passes_its_suite() {
 #[tokio::test]
 async fn the_system_ids_pass_their_suite() {
     conformance::ids(async || Arc::new(SystemIds) as Arc<dyn Ids>).await;
+}
+
+#[tokio::test]
+async fn the_blobs_pass_their_suite() {
+    let dirs = RefCell::new(Vec::new());
+    conformance::blobs(async || {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Arc::new(LocalBlobs::new(dir.path())) as Arc<dyn Blobs>;
+        dirs.borrow_mut().push(dir);
+        blobs
+    })
+    .await;
 }

@@ -11,6 +11,7 @@
 //! }
 //! ```
 
+mod blobs;
 mod clock;
 mod definitions;
 mod event_log;
@@ -24,6 +25,7 @@ mod scans;
 mod store;
 mod store_index;
 
+pub use blobs::blobs;
 pub use clock::clock;
 pub use definitions::definitions;
 pub use event_log::event_log;

@@ -7,6 +7,7 @@
 //! keep: an atomic write covers one partition.
 
 pub mod aggregate;
+pub mod blobs;
 pub mod bus;
 pub mod clock;
 #[cfg(feature = "conformance")]
@@ -25,6 +26,7 @@ pub mod store;
 pub mod task;
 
 pub use aggregate::Aggregates;
+pub use blobs::Blobs;
 pub use bus::EventBus;
 pub use clock::{Clock, Ids};
 pub use error::{Error, Kind, Result};
