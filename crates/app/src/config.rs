@@ -2,6 +2,10 @@
 //!
 //! This is the only place that reads the environment or a configuration file.
 
+mod integrations;
+
+pub use integrations::Integrations;
+
 use aws_api::Credentials;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +54,8 @@ pub struct Config {
     pub demo: bool,
     /// How long a call of the gateway may take.
     pub gateway_timeout: Duration,
+    /// What a Task state can call beside our services.
+    pub integrations: Integrations,
     /// Which log lines are shown.
     pub log: String,
     /// How they are shown.
@@ -81,9 +87,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Values by key, the strongest source last.
+/// Values by key, the strongest source last, and the sections of the file.
+#[derive(Default)]
 struct Values {
     values: BTreeMap<String, (String, Origin)>,
+    sections: BTreeMap<String, (toml::Table, Origin)>,
     problems: Vec<String>,
 }
 
@@ -107,20 +115,21 @@ impl Config {
         file: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
-        let mut values = Values { values: BTreeMap::new(), problems: Vec::new() };
+        let mut values = Values::default();
         values.file(ANNOTATED, &Origin::Default);
         let known: Vec<String> = values.values.keys().cloned().collect();
-        let env: Vec<_> = env.filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
-        let named = env.iter().find(|(name, _)| name == ENV_CONFIG).map(|(_, path)| path.into());
+        let env: BTreeMap<String, String> = env.collect();
+        let named = env.get(ENV_CONFIG).map(PathBuf::from);
         values.read_file(file.map(Path::to_owned).or(named), &known);
-        for (name, value) in env.iter().filter(|(name, _)| name != ENV_CONFIG) {
+        let ours = env.iter().filter(|(name, _)| name.starts_with(ENV_PREFIX));
+        for (name, value) in ours.filter(|(name, _)| *name != ENV_CONFIG) {
             let key = name.trim_start_matches(ENV_PREFIX).to_lowercase();
             values.set(&known, &key, value, Origin::Env(name.clone()));
         }
         for (key, value) in flags {
             values.set(&known, key, value, Origin::Flag(key));
         }
-        values.finish()
+        values.finish(&env)
     }
 }
 
@@ -150,6 +159,10 @@ impl Values {
             Ok(table) => {
                 for (key, value) in table {
                     let text = match value {
+                        toml::Value::Table(table) if integrations::SECTIONS.contains(&&*key) => {
+                            self.sections.insert(key, (table, origin.clone()));
+                            continue;
+                        }
                         toml::Value::String(text) => text,
                         other => other.to_string(),
                     };
@@ -181,7 +194,7 @@ impl Values {
             .ok()
     }
 
-    fn finish(mut self) -> Result<Config, Problems> {
+    fn finish(mut self, env: &BTreeMap<String, String>) -> Result<Config, Problems> {
         let listen = self.take("listen", address);
         let gateway_listen = self.take("gateway_listen", address);
         let aws = self.aws();
@@ -208,6 +221,8 @@ impl Values {
             "json" => Ok(LogFormat::Json),
             _ => Err("must be auto, text or json".to_owned()),
         });
+        let mut reader = integrations::Reader { env, problems: &mut self.problems };
+        let integrations = reader.read(&self.sections);
         let config = || {
             let (aws_listen, aws_credentials) = aws?;
             Some(Config {
@@ -218,6 +233,7 @@ impl Values {
                 data_dir: data_dir?,
                 demo: demo?,
                 gateway_timeout: gateway_timeout?,
+                integrations,
                 log: log?,
                 log_format: log_format?,
             })

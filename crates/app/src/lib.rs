@@ -15,6 +15,7 @@ pub mod config;
 mod demo;
 mod http;
 mod machines;
+mod outside;
 mod stories;
 mod system;
 mod targets;

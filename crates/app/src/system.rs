@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::http::{self, Services};
+use crate::outside::{self, Outside};
 use crate::stories::Stories;
 use crate::{aws, demo, machines, targets};
 use adapter_local::{LocalDb, OpenError, SystemClock, SystemIds};
@@ -10,9 +11,10 @@ use engine::{Engine, MachineRefusal};
 use events::{Dispatcher, EmbeddedBus, Relay, RetryPolicy};
 use futures::FutureExt;
 use gateway::{GatewayConfig, HttpGateway, Sandbox};
+use integrations::Router;
 use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids};
-use resilience::breaker;
+use resilience::{InProcess, Seam};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
@@ -29,8 +31,6 @@ use tokio_util::task::TaskTracker;
 const DRAIN: Duration = Duration::from_secs(3);
 /// How long the store may take to write its log back when the system stops; it is safe without.
 const CLOSE: Duration = Duration::from_secs(1);
-/// The fewest calls a breaker judges by: this process is the whole fleet.
-const BREAKER_CALLS_MIN: u32 = 20;
 
 /// Why a system does not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,9 @@ impl System {
             timeout: config.gateway_timeout,
         })?);
         let parts = Parts::default();
-        let (services, engine) = connect(&db, &clock, &ids, gateway, &parts.stopping);
+        let integrations = outside::integrations(&config.integrations, &db, &clock)?;
+        let outside = Outside { gateway, integrations };
+        let (services, engine) = connect(&db, &clock, &ids, outside, &parts.stopping);
         for machine in [machines::PLACE_ORDER, machines::CANCEL_ORDER] {
             engine.publish(machine.name, &machine.definition()).await?;
         }
@@ -287,7 +289,7 @@ fn connect(
     db: &Arc<LocalDb>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
-    gateway: Arc<HttpGateway>,
+    outside: Outside,
     stopping: &CancellationToken,
 ) -> (Arc<Services>, Engine) {
     let aggregates = Arc::new(Aggregates::new(Arc::clone(db) as _, Arc::clone(clock)));
@@ -299,10 +301,11 @@ fn connect(
         Arc::clone(&users) as _,
         Arc::clone(&inventory) as _,
     ));
-    let payments = Arc::new(payment::Service::new(aggregates(), gateway));
+    let payments = Arc::new(payment::Service::new(aggregates(), outside.gateway));
     let tasks: Vec<Arc<dyn Tasks>> =
         vec![Arc::clone(&orders) as _, Arc::clone(&inventory) as _, Arc::clone(&payments) as _];
-    let engine = engine(db, clock, ids, tasks);
+    let seam = outside::seam(tasks, outside.integrations, clock, ids);
+    let engine = engine(db, clock, ids, seam);
     let services = Services {
         users,
         inventory,
@@ -322,10 +325,8 @@ fn engine(
     db: &Arc<LocalDb>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
-    tasks: Vec<Arc<dyn Tasks>>,
+    seam: Seam<Router<InProcess>>,
 ) -> Engine {
-    let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, ..Default::default() };
-    let seam = resilience::seam(tasks, clock, ids, resilience::Config { breaker });
     let ports = engine::Ports {
         journal: Arc::clone(db) as _,
         definitions: Arc::clone(db) as _,

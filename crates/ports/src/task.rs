@@ -68,7 +68,7 @@ pub enum TaskError {
     /// The world failed, in a way that state machines know by AWS's name for it.
     Outage {
         /// The error's name: `Lambda.ServiceException`.
-        error: &'static str,
+        error: String,
         /// What is said about it.
         cause: String,
         /// What sort of failure it is.
@@ -89,7 +89,7 @@ impl TaskError {
     pub fn named(&self) -> (String, String) {
         match self {
             Self::Failed { error, cause } => (error.clone(), cause.clone()),
-            Self::Outage { error, cause, .. } => ((*error).to_owned(), cause.clone()),
+            Self::Outage { error, cause, .. } => (error.clone(), cause.clone()),
             Self::Unknown(cause) => (error_name::OUTCOME_UNKNOWN.to_owned(), cause.clone()),
             Self::Rejected { .. } => {
                 (error_name::UNAVAILABLE.to_owned(), "the circuit breaker is open".to_owned())

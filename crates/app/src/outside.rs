@@ -1,0 +1,51 @@
+//! The task seam of this process: resilience around the router, around our own services.
+//!
+//! Owns: what of the settings becomes which integration. Does not own: what an integration does.
+
+use crate::config::Integrations as Settings;
+use adapter_local::LocalDb;
+use events::EmbeddedBus;
+use gateway::HttpGateway;
+use integrations::{Functions, HttpApis, Integrations, Router};
+use ports::task::Tasks;
+use ports::{Clock, Ids, Result};
+use resilience::{InProcess, Seam, breaker};
+use std::sync::Arc;
+
+/// The fewest calls a breaker judges by: this process is the whole fleet.
+const BREAKER_CALLS_MIN: u32 = 20;
+
+/// What services and state machines reach beside each other.
+pub(crate) struct Outside {
+    /// Where money is moved.
+    pub(crate) gateway: Arc<HttpGateway>,
+    /// What a Task state can call beside our services.
+    pub(crate) integrations: Integrations,
+}
+
+/// Makes the integrations that the settings describe.
+pub(crate) fn integrations(
+    settings: &Settings,
+    db: &Arc<LocalDb>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Integrations> {
+    Ok(Integrations {
+        functions: Functions::new(settings.functions.clone(), settings.other_functions.clone())?,
+        http: HttpApis::new(settings.connections.clone())?,
+        bus: Arc::new(EmbeddedBus::new(Arc::clone(db) as _)),
+        clock: Arc::clone(clock),
+    })
+}
+
+/// Makes the seam through which every task is called.
+pub(crate) fn seam(
+    tasks: Vec<Arc<dyn Tasks>>,
+    integrations: Integrations,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Seam<Router<InProcess>> {
+    let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, ..Default::default() };
+    let names: Vec<&str> = tasks.iter().map(|tasks| tasks.function()).collect();
+    let router = Router::new(InProcess::new(tasks.clone()), &names, integrations);
+    Seam::around(router, clock, ids, resilience::Config { breaker })
+}
