@@ -2,6 +2,7 @@
 
 use crate::lock::DirLock;
 use crate::log::Log;
+use crate::queues::{self, Bells};
 use crate::store::sweep;
 use crate::writer::Medium;
 use contracts::Timestamp;
@@ -21,6 +22,8 @@ pub(crate) struct Desk {
     sequences: Option<Sequences>,
     announced: Announced,
     sweep_due: Timestamp,
+    queues_sweep_due: Timestamp,
+    queues_touched: Vec<i64>,
     // Held until the last write is done, whatever becomes of the rest of the process.
     _lock: DirLock,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Announced {
     pub(crate) outbox: Arc<watch::Sender<u64>>,
     /// The last number of the archive.
     pub(crate) archive: Arc<watch::Sender<u64>>,
+    /// That there is something new in a queue.
+    pub(crate) bells: Bells,
 }
 
 /// The numbers given out last, committed or about to be.
@@ -50,12 +55,15 @@ impl Desk {
         Ok(Self {
             now: clock.now(),
             sweep_due: clock.now(),
+            queues_sweep_due: clock.now(),
+            queues_touched: Vec::new(),
             log,
             clock,
             sequences: None,
             announced: Announced {
                 outbox: Arc::new(watch::Sender::new(outbox)),
                 archive: Arc::new(watch::Sender::new(archive)),
+                bells: Bells::default(),
             },
             _lock: lock,
         })
@@ -107,6 +115,13 @@ impl Desk {
         Ok(sequences.entry)
     }
 
+    /// Notes that whoever waits at this queue should look again, once this is committed.
+    pub(crate) fn touch_queue(&mut self, queue: i64) {
+        if !self.queues_touched.contains(&queue) {
+            self.queues_touched.push(queue);
+        }
+    }
+
     /// The numbers given out last; read from the file at first and after a rollback.
     fn sequences(&mut self) -> rusqlite::Result<Sequences> {
         if let Some(sequences) = self.sequences {
@@ -149,16 +164,23 @@ impl Medium for Desk {
         if self.now >= self.sweep_due {
             self.sweep_due = sweep(&mut self.log, self.now)?;
         }
+        if self.now >= self.queues_sweep_due {
+            self.queues_sweep_due = queues::sweep(&mut self.log, self.now)?;
+        }
         self.log.commit()?;
         if let Some(sequences) = self.sequences {
             announce(&self.announced.outbox, sequences.outbox);
             announce(&self.announced.archive, sequences.archive);
+        }
+        for queue in self.queues_touched.drain(..) {
+            self.announced.bells.ring(queue);
         }
         Ok(())
     }
 
     fn rollback(&mut self) -> rusqlite::Result<()> {
         self.sequences = None;
+        self.queues_touched.clear();
         self.log.rollback()
     }
 

@@ -1,7 +1,7 @@
 //! The embedded adapters: one database file for everything that must last, and the system's clock.
 //!
 //! ```text
-//! Store · Outbox · Journal · Definitions · EventLog · Mailer
+//! Store · Outbox · Journal · Definitions · EventLog · Mailer · Queues
 //!        │ reads                      │ writes
 //!   pooled readers              one writer thread (group commit)
 //!        └────── <dir>/ordersaga.db ──┘   SQLite, WAL, synchronous = FULL
@@ -27,6 +27,7 @@ mod log;
 mod mailbox;
 mod open;
 mod outbox;
+mod queues;
 mod readers;
 mod store;
 mod writer;

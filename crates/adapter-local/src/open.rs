@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const FILE_NAME: &str = "ordersaga.db";
 /// What leads from each format to the next, beginning with an empty file. A step that was released
 /// never changes.
-const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 /// The format this program writes, kept as the file's `user_version`.
 const FORMAT: u32 = STEPS.len() as u32;
 /// Marks a SQLite file as ours: "Osag".

@@ -5,7 +5,9 @@
 use adapter_local::{LocalBlobs, LocalDb, SystemClock, SystemIds};
 use contracts::Timestamp;
 use ports::conformance::{self, Delivered, HandClock};
-use ports::{Blobs, Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, Store};
+use ports::{
+    Blobs, Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, QueueRegistry, Queues, Store,
+};
 use std::cell::RefCell;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -61,6 +63,16 @@ async fn the_definitions_pass_their_suite() {
 async fn the_event_log_passes_its_suite() {
     let databases = Databases::default();
     conformance::event_log(async || databases.open_still() as Arc<dyn EventLog>).await;
+}
+
+#[tokio::test]
+async fn the_queues_pass_their_suite() {
+    let databases = Databases::default();
+    conformance::queues(async |clock| {
+        let db = databases.open(clock);
+        (Arc::clone(&db) as Arc<dyn Queues>, Arc::clone(&db) as Arc<dyn QueueRegistry>, db as _)
+    })
+    .await;
 }
 
 #[tokio::test]

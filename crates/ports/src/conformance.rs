@@ -20,6 +20,7 @@ mod ids;
 mod journal;
 mod mailer;
 mod outbox;
+mod queues;
 mod sample;
 mod scans;
 mod store;
@@ -34,6 +35,7 @@ pub use ids::ids;
 pub use journal::journal;
 pub use mailer::{Delivered, mailer};
 pub use outbox::outbox;
+pub use queues::{QueuePorts, queues};
 pub use sample::{envelope, head};
 pub use store::store;
 

@@ -35,6 +35,6 @@ pub use gateway::PaymentGateway;
 pub use journal::{Definitions, Journal};
 pub use mailer::Mailer;
 pub use outbox::Outbox;
-pub use queues::Queues;
+pub use queues::{QueueMoves, QueueRegistry, Queues};
 pub use saga_engine::SagaEngine;
 pub use store::Store;
