@@ -84,7 +84,6 @@ pub(crate) fn machine(definition: &str, machine_type: MachineType) -> Checked {
 
 /// Checks the definition of one state, and makes a program of it in which every state that it
 /// leads to ends the execution.
-#[expect(dead_code, reason = "what tests a state alone comes with the next change")]
 pub(crate) fn lone_state(definition: &str, name: &str) -> Checked {
     check(definition, MachineType::Standard, |checker, fields| {
         checker.strangers = Some(BTreeMap::new());

@@ -32,6 +32,7 @@ mod machine;
 pub mod map_run;
 mod program;
 mod resource;
+pub mod test_state;
 mod validate;
 
 pub use check::{Problem, Severity};

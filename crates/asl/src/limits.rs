@@ -3,6 +3,8 @@
 //! Spec: "Service quotas" of the Step Functions developer guide for Standard workflows, so that
 //! what runs here runs there.
 
+use std::time::Duration;
+
 /// Bytes of UTF-8 that one input, output, argument or result may have as JSON text.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
 
@@ -64,3 +66,6 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 /// Bytes of problems that the message of one refusal lists; a definition of a megabyte can have
 /// more problems than anybody reads.
 pub const MESSAGE_BYTES_MAX: usize = 32_768;
+
+/// How long a state under test may take, a Wait included, before it counts as timed out.
+pub const TEST_MAX: Duration = Duration::from_secs(300);

@@ -36,9 +36,11 @@ mod states;
 mod step;
 mod task;
 mod timers;
+mod trial;
 
 pub use apply::apply;
 pub use decide::decide;
 pub use outstanding::outstanding;
 pub use shape::Shaper;
 pub(crate) use step::room_after;
+pub(crate) use trial::{Ended, Handled, Setup, Stages, Trial, Tried};

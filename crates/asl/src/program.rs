@@ -133,6 +133,12 @@ impl Program {
         })
     }
 
+    /// The state of this name, inner ones included.
+    pub(crate) fn named(&self, name: &str) -> Option<StateIndex> {
+        let at = self.states.iter().position(|state| *state.name == *name)?;
+        u32::try_from(at).ok().map(StateIndex)
+    }
+
     /// The state at this index; there is none if an event of another program is folded.
     pub(crate) fn state(&self, index: StateIndex) -> Option<&State> {
         self.states.get(usize::try_from(index.0).ok()?)
@@ -213,6 +219,42 @@ impl Body {
             Self::Succeed => Some(Next::End),
             Self::Choice(_) | Self::Fail(_) => None,
         }
+    }
+
+    /// The first states of what is inside it.
+    pub(crate) fn inner(&self) -> impl Iterator<Item = StateIndex> {
+        let (branches, start) = match self {
+            Self::Parallel(parallel) => (&*parallel.branches, None),
+            Self::Map(map) => (&[][..], Some(map.start)),
+            Self::Pass(_)
+            | Self::Task(_)
+            | Self::Choice(_)
+            | Self::Wait(_)
+            | Self::Succeed
+            | Self::Fail(_) => (&[][..], None),
+        };
+        branches.iter().copied().chain(start)
+    }
+
+    /// Every state of the same sequence that may come after it.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = StateIndex> {
+        let next = match self.next() {
+            Some(Next::State(next)) => Some(next),
+            Some(Next::End) | None => None,
+        };
+        let (rules, default) = match self {
+            Self::Choice(choice) => (&*choice.rules, choice.default),
+            Self::Pass(_)
+            | Self::Task(_)
+            | Self::Wait(_)
+            | Self::Succeed
+            | Self::Fail(_)
+            | Self::Parallel(_)
+            | Self::Map(_) => (&[][..], None),
+        };
+        let catchers = self.recovery().map_or(&[][..], |recovery| &recovery.catchers);
+        let caught = catchers.iter().map(|catcher| catcher.next);
+        rules.iter().map(|rule| rule.next).chain(default).chain(next).chain(caught)
     }
 
     /// How its errors are handled; only Task, Parallel and Map have a say.

@@ -4,6 +4,7 @@
 
 pub mod diagrams;
 pub mod direction;
+pub mod response_shapes;
 pub mod tidy;
 
 use std::path::PathBuf;

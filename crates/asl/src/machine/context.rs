@@ -10,9 +10,11 @@ use serde_json::{Map, Value, json};
 
 /// The context object that a state at this frame sees; `null` if it does not look.
 pub(super) fn context(running: &Running, frame: &Frame, state: &State) -> Value {
-    if !state.reads_context {
-        return Value::Null;
-    }
+    if state.reads_context { whole(running, frame, state) } else { Value::Null }
+}
+
+/// The same, whether the state looks or not.
+pub(super) fn whole(running: &Running, frame: &Frame, state: &State) -> Value {
     let mut context = Map::new();
     context.insert("Execution".into(), execution(running));
     let identity = &running.origin.identity;

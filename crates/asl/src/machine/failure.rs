@@ -117,6 +117,24 @@ impl Failure {
         self
     }
 
+    /// The same failure, without the words that say which state of which event it is in.
+    pub(super) fn unlocated(mut self, visit: &Visit) -> Self {
+        self.fault = unlocated(visit, self.fault);
+        self
+    }
+
+    /// The entry of `Retry` that matches, used up or not.
+    pub(super) fn retrier(&self, recovery: &Recovery) -> Option<usize> {
+        let mut rules = recovery.retriers.iter();
+        rules.position(|rule| !self.is_fatal() && self.is_one_of(&rule.errors))
+    }
+
+    /// The entry of `Catch` that matches.
+    pub(super) fn catcher(&self, recovery: &Recovery) -> Option<usize> {
+        let mut rules = recovery.catchers.iter();
+        rules.position(|rule| !self.is_fatal() && self.is_one_of(&rule.errors))
+    }
+
     fn name(&self) -> Option<&str> {
         self.fault.error.as_deref()
     }
@@ -152,6 +170,13 @@ fn located(visit: &Visit, cause: &str) -> String {
         "An error occurred while executing the state '{}' (entered at the event id #{}). {cause}",
         visit.name, visit.id
     )
+}
+
+/// A fault without the words that [`located`] puts before its cause.
+pub(super) fn unlocated(visit: &Visit, fault: Fault) -> Fault {
+    let before = located(visit, "");
+    let bare = fault.cause.as_deref().and_then(|cause| cause.strip_prefix(&before)).map(Arc::from);
+    Fault { cause: bare.or(fault.cause), ..fault }
 }
 
 impl Step<'_> {

@@ -64,7 +64,10 @@ impl Step<'_> {
         Ok(View {
             frame,
             state,
-            context: context::context(running, frame, state),
+            context: match &self.context {
+                None => context::context(running, frame, state),
+                Some(context) => Value::clone(context),
+            },
             at: self.at,
             seed: self.chance_seed(),
         })
@@ -163,10 +166,9 @@ impl View<'_> {
         flow: &PathFlow,
         result: Option<&Payload>,
     ) -> Result<Conclusion, Failure> {
-        let selected = match (result, &flow.selector) {
-            (None, _) => self.effective_input()?,
-            (Some(result), None) => Arc::clone(result),
-            (Some(result), Some(selector)) => Arc::new(self.fill(selector, result)?),
+        let selected = match result {
+            None => self.effective_input()?,
+            Some(result) => self.selected(flow, result)?,
         };
         let assigned = self.assign_by_path(flow.assign.as_ref(), &selected)?;
         let placed = match result {
@@ -175,6 +177,14 @@ impl View<'_> {
         };
         let output = self.select(&flow.output, &placed)?;
         Ok(Conclusion { output, assigned })
+    }
+
+    /// The result that the rest of the state works on: `ResultSelector` applied.
+    pub(super) fn selected(&self, flow: &PathFlow, result: &Payload) -> Result<Payload, Failure> {
+        match &flow.selector {
+            None => Ok(Arc::clone(result)),
+            Some(selector) => self.fill(selector, result).map(Arc::new),
+        }
     }
 
     /// Evaluates `Output` and `Assign` side by side: neither sees what the other does.
@@ -285,7 +295,8 @@ impl View<'_> {
         }
     }
 
-    fn place(&self, placement: &Placement, result: Payload) -> Result<Payload, Failure> {
+    /// The result in the state's raw input: `ResultPath` applied.
+    pub(super) fn place(&self, placement: &Placement, result: Payload) -> Result<Payload, Failure> {
         match placement {
             Placement::Replace => Ok(result),
             Placement::Discard => Ok(Arc::clone(self.raw())),

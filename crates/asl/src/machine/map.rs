@@ -13,9 +13,26 @@ use crate::program::{Body, Distributed, Flow, Items, Map};
 use serde_json::Value;
 use std::sync::Arc;
 
+/// A Map whose items were selected.
+pub(super) struct BegunMap {
+    /// How many iterations were asked to run at the same time; 0 means as many as may.
+    pub(super) concurrency: u32,
+    /// Whether the items are the members of an object.
+    pub(super) keyed: bool,
+}
+
 impl Step<'_> {
     /// Begins the iterations of a Map, for the first or another attempt.
     pub(super) fn iterate(&mut self, frame: FrameId, map: &Map) -> Result<(), Interrupt> {
+        let begun = self.begin_map(frame, map)?;
+        match &map.distributed {
+            Some(distributed) => self.run_map(frame, distributed, begun.concurrency, begun.keyed),
+            None => Ok(self.go_on_mapping(frame, map)?),
+        }
+    }
+
+    /// Selects the items of a Map, without beginning any iteration.
+    pub(super) fn begin_map(&mut self, frame: FrameId, map: &Map) -> Result<BegunMap, Interrupt> {
         let view = self.view(frame)?;
         let (items, keyed) = match &map.distributed {
             Some(distributed) => run_items(&view, map, distributed)?,
@@ -36,12 +53,7 @@ impl Step<'_> {
         let started = MapStarted { items, concurrency };
         let previous = self.pointer(frame)?;
         self.emit(frame, previous, Fact::MapStarted(Box::new(started)))?;
-        match &map.distributed {
-            Some(distributed) => {
-                self.run_map(frame, distributed, asked.unwrap_or(0).min(most), keyed)
-            }
-            None => Ok(self.go_on_mapping(frame, map)?),
-        }
+        Ok(BegunMap { concurrency: asked.unwrap_or(0).min(most), keyed })
     }
 
     /// Begins as many iterations as may run, or leaves the Map when the last one is through.
@@ -104,7 +116,7 @@ impl Step<'_> {
         Ok(Some(filled))
     }
 
-    fn iterations(&self, frame: FrameId) -> Result<&Iterations, Over> {
+    pub(super) fn iterations(&self, frame: FrameId) -> Result<&Iterations, Over> {
         match &self.frame(frame)?.visit.activity {
             Activity::Iterations(iterations) => Ok(iterations),
             Activity::Entered
@@ -175,7 +187,10 @@ fn no_array(view: &View<'_>, map: &Map, found: &Value) -> Failure {
             Failure::evaluation(visit, None, &cause)
         }
         (Items::Path(named), _) => {
-            let cause = format!("Reference path \"{}\" must point to array.", named.text);
+            // A path into the context object is named as one into it: with a single `$`.
+            let path = named.text.strip_prefix("$$").map(|rest| format!("${rest}"));
+            let path = path.as_deref().unwrap_or(&named.text);
+            let cause = format!("Reference path \"{path}\" must point to array.");
             Failure::runtime(visit, &cause)
         }
         (Items::Jsonata(template), _) => view.wrong_type("Items", template.text(), "array", found),

@@ -48,6 +48,12 @@ impl<'a> Shaper<'a> {
         Ok(Self { view, selector: map.selector.as_ref(), input, settings: &run.settings, seed })
     }
 
+    /// The same, seen with another context object.
+    pub(super) fn with_context(mut self, context: &Value) -> Self {
+        self.view.context = context.clone();
+        self
+    }
+
     /// What a child, or a batch, gets for the item at `index`.
     ///
     /// `keyed` says that the item is the member of an object; `object` names the object that it was

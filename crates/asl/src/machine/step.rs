@@ -12,6 +12,7 @@ use contracts::time::Timestamp;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 /// One decision under way.
 pub(super) struct Step<'a> {
@@ -22,6 +23,8 @@ pub(super) struct Step<'a> {
     pub(super) seed: u64,
     /// States to enter, in this order. The decision is over when none is left.
     pub(super) ready: VecDeque<Entry>,
+    /// The whole context object, where a state is tested with another one than the execution's.
+    pub(super) context: Option<Arc<Value>>,
 }
 
 /// A state to enter.
@@ -71,6 +74,7 @@ impl<'a> Step<'a> {
             at: input.at,
             seed: input.seed,
             ready: VecDeque::new(),
+            context: None,
         }
     }
 
