@@ -45,7 +45,7 @@ use crate::log::Log;
 use crate::readers::Readers;
 use crate::writer::Writer;
 use ports::Clock;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The embedded database: every port that must last, over one file.
@@ -57,6 +57,7 @@ pub struct LocalDb {
     writer: Writer<Desk>,
     announced: Announced,
     clock: Arc<dyn Clock>,
+    dir: PathBuf,
 }
 
 impl LocalDb {
@@ -84,7 +85,13 @@ impl LocalDb {
         let announced = desk.announced();
         let writer = Writer::start("local-db-writer", desk)
             .map_err(|source| OpenError::io("start the writer of", &path, source))?;
-        Ok(Self { readers: Readers::new(path), writer, announced, clock })
+        Ok(Self { readers: Readers::new(path), writer, announced, clock, dir: dir.to_owned() })
+    }
+
+    /// The objects that are kept in the same directory.
+    #[must_use]
+    pub fn blobs(&self) -> LocalBlobs {
+        LocalBlobs::new(&self.dir)
     }
 
     /// What was written since the database was opened.

@@ -331,6 +331,7 @@ fn engine(
         journal: Arc::clone(db) as _,
         definitions: Arc::clone(db) as _,
         store: Arc::clone(db) as _,
+        blobs: Arc::new(db.blobs()),
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
     };

@@ -21,6 +21,12 @@ pub(crate) struct Annex {
     /// The key of the task that started it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) started_by: Option<String>,
+    /// The map run that started it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) map_run: Option<String>,
+    /// How many items of the map run it works on.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) items: u64,
     /// How often it was redriven.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) redrives: u32,
@@ -31,6 +37,11 @@ pub(crate) struct Annex {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_none(count: &u64) -> bool {
     *count == 0
 }
 

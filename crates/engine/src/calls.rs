@@ -4,14 +4,16 @@
 //! Invoke ─┬─ activity ──────────▶ offered at the desk until a worker takes it
 //!         ├─ states:startExecution ▶ started in this engine; a job is then waited for
 //!         └─ everything else ───▶ the task seam
+//! RunMap ───────────────────────▶ performed by this engine, child by child
 //! ```
 //!
 //! Owns: what becomes of one call. Does not own: when it is made, or what its answer means.
 
 use crate::activities::{ActivityTask, Taken};
 use crate::engine::Shared;
-use crate::{arn, call, nested};
-use asl::{Invoke, Resource, VisitId, What};
+use crate::{arn, call, map_runs, nested};
+use asl::map_run::RunMap;
+use asl::{Effects, Invoke, Program, Resource, VisitId, What};
 use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
@@ -59,6 +61,10 @@ impl CallId {
     const fn of(invoke: &Invoke) -> Self {
         Self { visit: invoke.visit, attempt: invoke.attempt, submitted: false }
     }
+
+    const fn of_map(run: &RunMap) -> Self {
+        Self { visit: run.visit, attempt: run.attempt, submitted: false }
+    }
 }
 
 /// The calls of one execution that are in flight.
@@ -79,25 +85,42 @@ impl Calls {
         self.in_flight.is_empty()
     }
 
-    /// Makes the calls that are owed and not in flight, and gives up waiting for what is not owed
-    /// any more.
-    pub(crate) fn make(&mut self, shared: &Arc<Shared>, owed: &[Invoke]) {
+    /// Makes the calls and map runs that are owed and not in flight, and gives up waiting for what
+    /// is not owed any more.
+    pub(crate) fn make(&mut self, shared: &Arc<Shared>, program: &Arc<Program>, owed: &Effects) {
+        let is_owed = |id| {
+            owed.tasks.iter().any(|invoke| CallId::of(invoke) == id)
+                || owed.map_runs.iter().any(|run| CallId::of_map(run) == id)
+        };
         for call in &self.in_flight {
             if let Some(waits) = &call.waits
-                && !owed.iter().any(|invoke| CallId::of(invoke) == call.id)
+                && !is_owed(call.id)
             {
                 waits.abort();
             }
         }
-        for invoke in owed {
+        for invoke in &owed.tasks {
             let id = CallId::of(invoke);
-            if self.in_flight.iter().any(|call| call.id == id) {
-                continue;
+            if !self.is_in_flight(id) {
+                self.push(id, make(shared, invoke.clone()));
             }
-            let (made, waits) = make(shared, invoke.clone());
-            self.in_flight.push(InFlight { id, waits });
-            self.futures.push(Box::pin(async move { (id, made.await) }));
         }
+        for run in &owed.map_runs {
+            let id = CallId::of_map(run);
+            if !self.is_in_flight(id) {
+                let (shared, program) = (Arc::clone(shared), Arc::clone(program));
+                self.push(id, abortable_made(map_run(shared, program, run.clone())));
+            }
+        }
+    }
+
+    fn is_in_flight(&self, id: CallId) -> bool {
+        self.in_flight.iter().any(|call| call.id == id)
+    }
+
+    fn push(&mut self, id: CallId, (made, waits): (Making, Option<AbortHandle>)) {
+        self.in_flight.push(InFlight { id, waits });
+        self.futures.push(Box::pin(async move { (id, made.await) }));
     }
 
     /// What came of the next call; pending while there is none. A call that was given up comes to
@@ -136,8 +159,22 @@ fn make(shared: &Arc<Shared>, invoke: Invoke) -> (Making, Option<AbortHandle>) {
 
 /// A call that only waits, and can be given up.
 fn waiting(made: impl Future<Output = Made> + Send + 'static) -> (Making, Option<AbortHandle>) {
+    abortable_made(async move { Some(made.await) })
+}
+
+/// A call that can be given up, and may come to nothing by itself.
+fn abortable_made(
+    made: impl Future<Output = Option<Made>> + Send + 'static,
+) -> (Making, Option<AbortHandle>) {
     let (made, handle) = abortable(made);
-    (Box::pin(async move { made.await.ok() }), Some(handle))
+    (Box::pin(async move { made.await.ok().flatten() }), Some(handle))
+}
+
+/// Performs a map run; one that is given up has its children stopped.
+async fn map_run(shared: Arc<Shared>, program: Arc<Program>, run: RunMap) -> Option<Made> {
+    let (visit, attempt) = (run.visit, run.attempt);
+    let outcome = map_runs::perform(shared, program, run).await?;
+    Some(What::MapRunEnded { visit, attempt, outcome }.into())
 }
 
 /// Offers the task of an activity until a worker takes it.

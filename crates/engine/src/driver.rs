@@ -215,7 +215,18 @@ pub(crate) async fn begin(
         },
         entry: None,
     };
-    let (program, execution) = (Arc::clone(&runs.program), Execution::default());
+    open(shared, id, &runs.program, start, annex).await
+}
+
+/// Makes a start durable.
+pub(crate) async fn open(
+    shared: &Shared,
+    id: &ExecutionId,
+    program: &Arc<Program>,
+    start: asl::Start,
+    annex: Annex,
+) -> Result<Live, Refusal> {
+    let (program, execution) = (Arc::clone(program), Execution::default());
     let mut live = Live { program, execution, annex, version: 0 };
     step(shared, id, &mut live, What::Start(start)).await?.map_err(|m| refusal(id, m))?;
     Ok(live)
@@ -230,7 +241,7 @@ fn head(
     at: contracts::Timestamp,
 ) -> Head {
     let owed = asl::outstanding(&live.program, execution);
-    let owes_calls = !owed.tasks.is_empty();
+    let owes_calls = !owed.tasks.is_empty() || !owed.map_runs.is_empty();
     Head {
         id: id.clone(),
         definition: live.program.hash().to_owned(),
@@ -274,7 +285,7 @@ impl<'a> Driver<'a> {
             if let Some(end) = &owed.announce {
                 self.shared.waiters.announce(self.id, end);
             } else if !self.shared.stopping.is_cancelled() {
-                self.calls.make(self.shared, &owed.tasks);
+                self.calls.make(self.shared, &self.live.program, &owed);
             }
             if self.calls.is_empty() || owed.announce.is_some() {
                 if self.shared.stopping.is_cancelled() {

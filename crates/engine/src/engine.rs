@@ -5,6 +5,7 @@ use crate::activities::Activities;
 use crate::driver::{self, Live};
 use crate::executions;
 use crate::machines::{MachineRefusal, Machines};
+use crate::map_runs::{self, MapRuns};
 use crate::programs::Programs;
 use crate::timers::{HORIZON, SCAN_AGAIN_AFTER, SCAN_EVERY, Timers};
 use crate::transport::Transport;
@@ -14,7 +15,7 @@ use contracts::Timestamp;
 use ports::journal::{Definitions, ExecutionId, Scan};
 use ports::saga_engine::{Refusal, SagaEngine, Start};
 use ports::task::{TaskError, TaskReply, TaskRequest, chain};
-use ports::{Clock, Error, Ids, Journal, Kind, Store};
+use ports::{Blobs, Clock, Error, Ids, Journal, Kind, Store};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Ports {
     pub definitions: Arc<dyn Definitions>,
     /// Where state machines and activities are kept.
     pub store: Arc<dyn Store>,
+    /// Where distributed Maps read items from and write results to.
+    pub blobs: Arc<dyn Blobs>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where seeds come from.
@@ -48,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) machines: Machines,
     pub(crate) activities: Activities,
+    pub(crate) map_runs: MapRuns,
     pub(crate) active: Active,
     pub(crate) timers: Timers,
     pub(crate) waiters: Waiters,
@@ -71,6 +75,11 @@ impl Shared {
 
     pub(crate) fn spawn(self: &Arc<Self>, id: ExecutionId, mailbox: Mailbox, live: Option<Live>) {
         self.drivers.spawn(driver::drive(Arc::clone(self), id, mailbox, live));
+    }
+
+    /// Runs something that shutdown waits for.
+    pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.drivers.spawn(task);
     }
 
     /// Whether another execution may begin now.
@@ -118,6 +127,7 @@ impl Engine {
                 transport: Arc::new(transport),
                 machines,
                 activities,
+                map_runs: MapRuns::default(),
                 active: Active::new(),
                 timers: Timers::default(),
                 waiters: Waiters::default(),
@@ -151,12 +161,13 @@ impl Engine {
     /// Goes on with whatever the journal says is unfinished, and keeps time until shutdown.
     pub async fn run(&self) {
         let mut scan_at = self.shared.ports.clock.now();
-        let mut has_woken_callers = false;
+        let (mut has_woken_callers, mut has_looked_after) = (false, false);
         loop {
             let now = self.shared.ports.clock.now();
             if now >= scan_at {
                 has_woken_callers = has_woken_callers || self.wakes(Scan::OwingCalls).await;
-                let complete = has_woken_callers && self.look_ahead(now).await;
+                has_looked_after = has_looked_after || self.looks_after_map_runs().await;
+                let complete = has_woken_callers && has_looked_after && self.look_ahead(now).await;
                 scan_at = now.plus(if complete { SCAN_EVERY } else { SCAN_AGAIN_AFTER });
             }
             for id in self.shared.timers.take_due(now) {
@@ -177,6 +188,15 @@ impl Engine {
         let horizon = now.plus(HORIZON);
         self.shared.timers.look_ahead(horizon);
         self.wakes(Scan::WakingBefore(horizon)).await
+    }
+
+    /// Stops what is left of map runs that nobody waits for; answers whether that worked.
+    async fn looks_after_map_runs(&self) -> bool {
+        let looked = map_runs::look_after_all(&self.shared).await;
+        if let Err(error) = &looked {
+            tracing::error!(error = chain(error), "map runs cannot be looked after; trying again");
+        }
+        looked.is_ok()
     }
 
     /// Wakes what a scan finds; answers whether the journal could be read to its end.

@@ -60,6 +60,8 @@ pub struct Details {
     pub alias: Option<String>,
     /// `traceHeader` as it was given.
     pub trace_header: Option<String>,
+    /// The ARN of the map run that started it, if one did.
+    pub map_run: Option<String>,
     /// How often it was redriven.
     pub redrives: u32,
     /// When it was redriven last.
@@ -75,6 +77,10 @@ pub struct Listed {
     pub version: Option<u64>,
     /// The alias of its machine that it was started by.
     pub alias: Option<String>,
+    /// The ARN of the map run that started it, if one did.
+    pub map_run: Option<String>,
+    /// How many items of the map run it works on.
+    pub items: u64,
     /// How often it was redriven.
     pub redrives: u32,
     /// When it was redriven last.
@@ -170,7 +176,11 @@ pub(crate) async fn live(shared: &Shared, id: &ExecutionId) -> Result<Live, Refu
 }
 
 /// Tells an execution something, and returns whether its driver took it.
-async fn tell(shared: &Arc<Shared>, id: &ExecutionId, what: What) -> Result<(), Refusal> {
+pub(crate) async fn tell(
+    shared: &Arc<Shared>,
+    id: &ExecutionId,
+    what: What,
+) -> Result<(), Refusal> {
     let (reply, answer) = oneshot::channel();
     shared.send(id, Mail::Told(what, reply));
     answer.await.unwrap_or_else(|_| Err(gone(id)))
@@ -204,9 +214,16 @@ impl Engine {
         // Read after the history, so that it cannot be behind it.
         let head = self.shared.ports.journal.head(id).await?;
         let head = head.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))?;
-        let Annex { version, alias, trace_header, redrives, redriven_at, .. } = Annex::of(&head)?;
-        let description = describe(&live, head);
-        Ok(Details { description, version, alias, trace_header, redrives, redriven_at })
+        let annex = Annex::of(&head)?;
+        Ok(Details {
+            description: describe(&live, head),
+            version: annex.version,
+            alias: annex.alias,
+            trace_header: annex.trace_header,
+            map_run: annex.map_run,
+            redrives: annex.redrives,
+            redriven_at: annex.redriven_at,
+        })
     }
 
     /// Lists executions of a machine, the newest first, perhaps of one status only.
@@ -236,9 +253,9 @@ impl Engine {
     }
 }
 
-fn listed(head: Head) -> Result<Listed, Error> {
-    let Annex { version, alias, redrives, redriven_at, .. } = Annex::of(&head)?;
-    Ok(Listed { head, version, alias, redrives, redriven_at })
+pub(crate) fn listed(head: Head) -> Result<Listed, Error> {
+    let Annex { version, alias, map_run, items, redrives, redriven_at, .. } = Annex::of(&head)?;
+    Ok(Listed { head, version, alias, map_run, items, redrives, redriven_at })
 }
 
 fn describe(live: &Live, head: Head) -> Description {

@@ -25,6 +25,7 @@ mod driver;
 mod engine;
 mod executions;
 mod machines;
+mod map_runs;
 mod name;
 mod nested;
 mod programs;
@@ -44,4 +45,5 @@ pub use machines::{
     Alias, AliasChange, Described, Machine, MachineChange, MachineRefusal, MachineType, Machines,
     NewMachine, Route, Settings, Version,
 };
+pub use map_runs::{MapRun, MapRunChange, MapRunSettings, MapRunStatus};
 pub use programs::Unpublishable;

@@ -41,6 +41,12 @@ impl RunMap {
         self.running.frame(self.frame)
     }
 
+    /// The id of the execution whose map run it is.
+    #[must_use]
+    pub fn execution(&self) -> &str {
+        &self.running.origin.identity.id
+    }
+
     /// The items, where no reader reads them.
     #[must_use]
     pub fn items(&self) -> &[Payload] {

@@ -68,6 +68,11 @@ impl Counts {
         self.running = self.running.saturating_add(count);
     }
 
+    const fn abort(&mut self) {
+        self.aborted = self.aborted.saturating_add(self.running);
+        self.running = 0;
+    }
+
     const fn end(&mut self, end: ChildEnd, count: u64) {
         self.running = self.running.saturating_sub(count);
         let place = self.place(end);
@@ -106,6 +111,18 @@ impl Progress {
     pub const fn ended(&mut self, end: ChildEnd, items: u64) {
         self.children.end(end, 1);
         self.items.end(end, items);
+    }
+
+    /// This many children, with these items, are known and have not begun.
+    pub const fn waiting(&mut self, children: u64, items: u64) {
+        self.children.pending = children;
+        self.items.pending = items;
+    }
+
+    /// What was at work was stopped.
+    pub const fn abort(&mut self) {
+        self.children.abort();
+        self.items.abort();
     }
 
     /// Whether more items failed than may.

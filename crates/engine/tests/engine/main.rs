@@ -5,6 +5,7 @@
 mod activities;
 mod executions;
 mod machines;
+mod map_runs;
 mod names;
 mod nested;
 mod world;

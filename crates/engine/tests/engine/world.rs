@@ -123,7 +123,8 @@ impl World {
         let ports = Ports {
             journal: db.clone(),
             definitions: db.clone(),
-            store: db,
+            store: db.clone(),
+            blobs: Arc::new(db.blobs()),
             clock,
             ids: Arc::new(SeededIds::new(1)),
         };

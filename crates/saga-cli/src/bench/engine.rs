@@ -55,6 +55,7 @@ pub(crate) async fn serve(data_dir: &Path) -> Result<()> {
         journal: Arc::clone(&db) as _,
         definitions: Arc::clone(&db) as _,
         store: Arc::clone(&db) as _,
+        blobs: Arc::new(db.blobs()),
         clock,
         ids,
     };
