@@ -6,9 +6,9 @@ use crate::config::Integrations as Settings;
 use adapter_local::LocalDb;
 use events::EmbeddedBus;
 use gateway::HttpGateway;
-use integrations::{Functions, HttpApis, Integrations, Router};
+use integrations::{Documents, Functions, HttpApis, Integrations, Router};
 use ports::task::Tasks;
-use ports::{Clock, Ids, Result};
+use ports::{Aggregates, Clock, Ids, Result};
 use resilience::{InProcess, Seam, breaker};
 use std::sync::Arc;
 
@@ -29,9 +29,12 @@ pub(crate) fn integrations(
     db: &Arc<LocalDb>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Integrations> {
+    let aggregates = Aggregates::new(Arc::clone(db) as _, Arc::clone(clock));
     Ok(Integrations {
         functions: Functions::new(settings.functions.clone(), settings.other_functions.clone())?,
         http: HttpApis::new(settings.connections.clone())?,
+        documents: Documents::new(Arc::new(aggregates), settings.tables.clone()),
+        queues: Arc::clone(db) as _,
         bus: Arc::new(EmbeddedBus::new(Arc::clone(db) as _)),
         clock: Arc::clone(clock),
     })

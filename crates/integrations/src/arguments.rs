@@ -41,6 +41,16 @@ impl<'a> Arguments<'a> {
         self.field(name).map(text_of)
     }
 
+    /// A whole number.
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Failure> {
+        self.typed(name, "an INTEGER", Value::as_i64)
+    }
+
+    /// A truth value.
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, Failure> {
+        self.typed(name, "a BOOLEAN", Value::as_bool)
+    }
+
     /// An object.
     pub(crate) fn object(&self, name: &str) -> Result<Option<&'a Map<String, Value>>, Failure> {
         self.typed(name, "a MAP", Value::as_object)

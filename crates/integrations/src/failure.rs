@@ -28,13 +28,21 @@ pub(crate) struct Service {
 }
 
 /// Amazon's document store.
-#[cfg(test)]
 pub(crate) const DYNAMODB: Service = Service {
     prefix: "DynamoDB",
     name: "AmazonDynamoDBv2",
     generic: "AmazonDynamoDBException",
     sdk: "DynamoDb",
     sdk_generic: "DynamoDbException",
+};
+
+/// Amazon's queues.
+pub(crate) const SQS: Service = Service {
+    prefix: "SQS",
+    name: "AmazonSQS",
+    generic: "AmazonSQSException",
+    sdk: "Sqs",
+    sdk_generic: "SqsException",
 };
 
 /// Amazon's topics.

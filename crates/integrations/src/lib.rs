@@ -15,6 +15,7 @@
 mod arguments;
 mod attribute;
 mod connections;
+mod dynamodb;
 mod events;
 mod failure;
 mod functions;
@@ -22,9 +23,11 @@ mod http;
 mod reply;
 mod router;
 mod sns;
+mod sqs;
 mod wire;
 
 pub use connections::{Authorization, Connection, Connections};
+pub use dynamodb::{Documents, Key, KeyKind, Table, Tables};
 pub use functions::Functions;
 pub use http::HttpApis;
 pub use reqwest::Url;

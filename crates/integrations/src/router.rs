@@ -4,14 +4,15 @@
 //! other is a function somewhere else. The router stands where the transport stood: behind the
 //! seam, which guards each name with a breaker of its own.
 
+use crate::dynamodb::{Action, Documents};
 use crate::events::{self, Sender};
-use crate::failure::{Dialect, EVENTBRIDGE, Failure, HTTP, SNS, Voice};
+use crate::failure::{DYNAMODB, Dialect, EVENTBRIDGE, Failure, HTTP, SNS, SQS, Voice};
 use crate::functions::{self, Functions};
 use crate::http::{self, HttpApis};
-use crate::sns;
+use crate::{sns, sqs};
 use futures::future::BoxFuture;
 use ports::task::{Mode, TaskError, TaskReply, TaskRequest};
-use ports::{Clock, Error, EventBus, Kind};
+use ports::{Clock, Error, EventBus, Kind, Queues};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +29,10 @@ pub struct Integrations {
     pub functions: Functions,
     /// How HTTP APIs are called.
     pub http: HttpApis,
+    /// Where documents are kept.
+    pub documents: Documents,
+    /// Where messages wait.
+    pub queues: Arc<dyn Queues>,
     /// Where events go.
     pub bus: Arc<dyn EventBus>,
     /// What time it is.
@@ -121,10 +126,18 @@ impl Integrations {
                 let voice = voice(&EVENTBRIDGE);
                 (voice, self.put_events(request, &voice).await)
             }
+            "dynamodb:getItem" => self.document(Action::Get, request, voice(&DYNAMODB)).await,
+            "dynamodb:putItem" => self.document(Action::Put, request, voice(&DYNAMODB)).await,
+            "dynamodb:updateItem" => self.document(Action::Update, request, voice(&DYNAMODB)).await,
+            "dynamodb:deleteItem" => self.document(Action::Delete, request, voice(&DYNAMODB)).await,
             "http:invoke" => (voice(&HTTP), self.invoke_http(request).await),
             "sns:publish" => {
                 let voice = voice(&SNS);
                 (voice, self.publish(request, &voice).await)
+            }
+            "sqs:sendMessage" => {
+                let voice = voice(&SQS);
+                (voice, self.send_message(request, &voice).await)
             }
             _ => {
                 let doing = format!("find the integration `{}`", request.function);
@@ -132,6 +145,15 @@ impl Integrations {
             }
         };
         answer.map_err(|failure| failure.told(&voice, &request.payload))
+    }
+
+    async fn document(
+        &self,
+        action: Action,
+        request: &TaskRequest,
+        voice: Voice,
+    ) -> (Voice, Result<Value, Failure>) {
+        (voice, self.documents.perform(action, request, &voice).await)
     }
 
     async fn put_events(&self, request: &TaskRequest, voice: &Voice) -> Result<Value, Failure> {
@@ -142,6 +164,10 @@ impl Integrations {
 
     async fn invoke_http(&self, request: &TaskRequest) -> Result<Value, Failure> {
         self.http.invoke(http::parse(&request.payload)?, &request.key).await
+    }
+
+    async fn send_message(&self, request: &TaskRequest, voice: &Voice) -> Result<Value, Failure> {
+        sqs::send(&*self.queues, sqs::parse(&request.payload)?, voice).await
     }
 
     async fn publish(&self, request: &TaskRequest, voice: &Voice) -> Result<Value, Failure> {

@@ -1,15 +1,18 @@
-//! The settings of what a Task state can call: `[functions]` and `[connections.<name>]`.
+//! The settings of what a Task state can call: `[functions]`, `[tables.<name>]` and
+//! `[connections.<name>]`.
 //!
 //! Sections live in the settings file only. A secret may stand there, or in the environment
 //! variable that the section names.
 
 use super::Origin;
-use integrations::{Authorization, Connection, Connections, Url};
+use integrations::{
+    Authorization, Connection, Connections, Key, KeyKind, Table as DocumentTable, Tables, Url,
+};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// The sections of the settings file that are read here.
-pub(super) const SECTIONS: [&str; 2] = ["functions", "connections"];
+pub(super) const SECTIONS: [&str; 3] = ["functions", "tables", "connections"];
 /// Stands for every function that has no address of its own.
 const EVERY_OTHER: &str = "*";
 /// The functions that this system is made of.
@@ -24,6 +27,8 @@ pub struct Integrations {
     pub functions: BTreeMap<String, Url>,
     /// Where every other function is, if anywhere.
     pub other_functions: Option<Url>,
+    /// The tables of documents.
+    pub tables: Tables,
     /// How HTTP APIs are shown who calls, by the connection's name.
     pub connections: Connections,
 }
@@ -43,6 +48,14 @@ impl Reader<'_> {
         if let Some((functions, origin)) = sections.get("functions") {
             for (name, url) in functions {
                 self.function(&mut read, (name, url), origin);
+            }
+        }
+        if let Some((tables, origin)) = sections.get("tables") {
+            for (name, given) in tables {
+                let at = format!("{origin}: [tables.{name}]");
+                if let Some(table) = self.table(given, &at) {
+                    read.tables.0.insert(name.clone(), table);
+                }
             }
         }
         if let Some((connections, origin)) = sections.get("connections") {
@@ -80,18 +93,54 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads `header` and `value`, or `username` and `password`.
-    fn authorization(&mut self, given: &Value, at: &str) -> Option<Authorization> {
-        const FIELDS: [&str; 6] =
-            ["header", "value", "value_env", "username", "password", "password_env"];
+    /// Takes a section apart; only `known` settings may be in it.
+    fn section<'t>(&mut self, given: &'t Value, at: &str, known: &[&str]) -> Option<&'t Table> {
         let Some(given) = given.as_table() else {
             self.problems.push(format!("{at} must be a section"));
             return None;
         };
-        for name in given.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-            let known = FIELDS.join(", ");
+        for name in given.keys().filter(|name| !known.contains(&name.as_str())) {
+            let known = known.join(", ");
             self.problems.push(format!("{at} `{name}` is not a setting; settings are: {known}"));
         }
+        Some(given)
+    }
+
+    /// Reads `hash_key` and perhaps `range_key`.
+    fn table(&mut self, given: &Value, at: &str) -> Option<DocumentTable> {
+        let given = self.section(given, at, &["hash_key", "range_key"])?;
+        let Some(hash) = given.get("hash_key") else {
+            self.problems.push(format!("{at} must have a `hash_key`, like \"id\""));
+            return None;
+        };
+        let hash = self.key(hash, at);
+        let range = given.get("range_key").map(|range| self.key(range, at));
+        Some(DocumentTable { hash: hash?, range: range.map_or(Some(None), |r| r.map(Some))? })
+    }
+
+    /// Reads a key: `name`, or `name:type`.
+    fn key(&mut self, given: &Value, at: &str) -> Option<Key> {
+        let text = given.as_str().unwrap_or_default();
+        let (name, kind) = text.split_once(':').unwrap_or((text, "S"));
+        let kind = match kind {
+            "S" => Some(KeyKind::S),
+            "N" => Some(KeyKind::N),
+            "B" => Some(KeyKind::B),
+            _ => None,
+        };
+        let key = kind.filter(|_| !name.is_empty()).map(|kind| Key { name: name.to_owned(), kind });
+        if key.is_none() {
+            let rule = "must be an attribute's name, with :N or :B behind it where it is no text";
+            self.problems.push(format!("{at} the key {given} {rule}"));
+        }
+        key
+    }
+
+    /// Reads `header` and `value`, or `username` and `password`.
+    fn authorization(&mut self, given: &Value, at: &str) -> Option<Authorization> {
+        const FIELDS: [&str; 6] =
+            ["header", "value", "value_env", "username", "password", "password_env"];
+        let given = self.section(given, at, &FIELDS)?;
         let text = |name: &str| given.get(name).and_then(Value::as_str).map(str::to_owned);
         match (text("header"), text("username")) {
             (Some(header), None) => {
@@ -169,14 +218,25 @@ mod tests {
     }
 
     #[test]
+    fn a_table_says_how_its_items_are_told_apart() {
+        let (read, problems) = read("[tables.lines]\nhash_key = \"order\"\nrange_key = \"line:N\"");
+        assert_eq!(problems, [""; 0]);
+        let lines = &read.tables.0["lines"];
+        assert_eq!((&*lines.hash.name, lines.hash.kind), ("order", KeyKind::S));
+        let range = lines.range.as_ref().unwrap();
+        assert_eq!((&*range.name, range.kind), ("line", KeyKind::N));
+    }
+
+    #[test]
     fn every_problem_of_every_section_is_said_at_once() {
         let (_, problems) = read(
             "[functions]\npayment = \"http://a\"\n\"a b\" = \"http://a\"\nship = 7\n\
              [connections.a]\nheader = \"h\"\n[connections.b]\nvalue_env = \"NONE\"\nheader = \"h\"\n\
-             [connections.c]\ncolour = \"red\"",
+             [connections.c]\ncolour = \"red\"\n\
+             [tables.a]\nrange_key = \"x\"\n[tables.b]\nhash_key = \"x:D\"",
         );
         let all = problems.join("\n");
-        assert_eq!(problems.len(), 7, "{all}");
+        assert_eq!(problems.len(), 9, "{all}");
         for said in [
             "own services",
             "no function's name",
@@ -185,6 +245,8 @@ mod tests {
             "the environment lacks",
             "`colour`",
             "`username`",
+            "must have a `hash_key`",
+            "\"x:D\" must be an attribute's name",
         ] {
             assert!(all.contains(said), "{said}: {all}");
         }

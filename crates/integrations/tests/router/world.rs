@@ -8,9 +8,13 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use contracts::Envelope;
 use events::EmbeddedBus;
 use futures::future::BoxFuture;
-use integrations::{Connections, Functions, HttpApis, Integrations, Router, Url};
-use ports::EventLog;
+use integrations::{
+    Connections, Documents, Functions, HttpApis, Integrations, Key, KeyKind, Router, Table, Tables,
+    Url,
+};
+use ports::queues::{self, QueueRegistry};
 use ports::task::{Invocation, TaskError, TaskReply, TaskRequest};
+use ports::{Aggregates, EventLog};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -42,9 +46,10 @@ impl Service<TaskRequest> for Ours {
     }
 }
 
-/// What a router may be told beside its defaults.
-#[derive(Default)]
+/// What a router is told: at first two tables, `orders`, by `id`, and `lines`, by `order` and
+/// `line`.
 pub(crate) struct Settings {
+    pub(crate) tables: Tables,
     pub(crate) functions: BTreeMap<String, Url>,
     pub(crate) other_functions: Option<Url>,
     pub(crate) connections: Connections,
@@ -53,6 +58,8 @@ pub(crate) struct Settings {
 /// A router and everything behind it.
 pub(crate) struct World {
     pub(crate) db: Arc<LocalDb>,
+    clock: Arc<ManualClock>,
+    settings: Settings,
     router: Router<Ours>,
     _dir: TempDir,
 }
@@ -62,13 +69,22 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::default());
         let db = Arc::new(LocalDb::open_with_clock(dir.path(), clock.clone()).unwrap());
-        let integrations = Integrations {
-            functions: Functions::new(settings.functions, settings.other_functions).unwrap(),
-            http: HttpApis::new(settings.connections).unwrap(),
-            bus: Arc::new(EmbeddedBus::new(db.clone())),
-            clock,
-        };
-        Self { db, router: Router::new(Ours, &["ours"], integrations), _dir: dir }
+        let router = router(&db, &clock, &settings);
+        Self { db, clock, settings, router, _dir: dir }
+    }
+
+    /// Adds a table whose items are told apart by `id`.
+    pub(crate) fn add_table(&mut self, name: &str) {
+        let hash = Key { name: "id".to_owned(), kind: KeyKind::S };
+        self.settings.tables.0.insert(name.to_owned(), Table { hash, range: None });
+        self.router = router(&self.db, &self.clock, &self.settings);
+    }
+
+    /// Adds a queue, if it is not there.
+    pub(crate) async fn add_queue(&self, name: &str) {
+        if self.db.find(name).await.unwrap().is_none() {
+            self.db.put(name, None, queues::Settings::default()).await.unwrap();
+        }
     }
 
     /// Makes a call as the first attempt of a visit that is always the same.
@@ -91,6 +107,37 @@ impl World {
         let archived = self.db.after(0, 100).await.unwrap();
         archived.into_iter().map(|archived| archived.envelope).collect()
     }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let key = |name: &str, kind| Key { name: name.to_owned(), kind };
+        let orders = Table { hash: key("id", KeyKind::S), range: None };
+        let lines = Table { hash: key("order", KeyKind::S), range: Some(key("line", KeyKind::N)) };
+        Self {
+            tables: Tables(BTreeMap::from([
+                ("orders".to_owned(), orders),
+                ("lines".to_owned(), lines),
+            ])),
+            functions: BTreeMap::new(),
+            other_functions: None,
+            connections: Connections::default(),
+        }
+    }
+}
+
+fn router(db: &Arc<LocalDb>, clock: &Arc<ManualClock>, settings: &Settings) -> Router<Ours> {
+    let Settings { functions, other_functions, connections, tables } = settings;
+    let aggregates = Arc::new(Aggregates::new(db.clone(), clock.clone()));
+    let integrations = Integrations {
+        functions: Functions::new(functions.clone(), other_functions.clone()).unwrap(),
+        http: HttpApis::new(connections.clone()).unwrap(),
+        documents: Documents::new(aggregates, tables.clone()),
+        queues: db.clone(),
+        bus: Arc::new(EmbeddedBus::new(db.clone())),
+        clock: clock.clone(),
+    };
+    Router::new(Ours, &["ours"], integrations)
 }
 
 /// A call of a visit that is always the same.
@@ -141,6 +188,12 @@ impl Endpoint {
     pub(crate) fn last(&self) -> Seen {
         self.seen.lock().unwrap().last().unwrap().clone()
     }
+}
+
+/// An address where nobody listens.
+pub(crate) async fn nobody() -> Url {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap()
 }
 
 type Serving = (Arc<Answer>, Arc<Mutex<Vec<Seen>>>);
