@@ -50,6 +50,15 @@ impl EventLog for LocalDb {
         })
     }
 
+    async fn last(&self) -> Result<u64> {
+        self.readers.read("read the end of the archive", |reader| {
+            let last = reader.first("SELECT max(sequence) FROM archive", (), |row| {
+                row.get::<_, Option<u64>>(0)
+            })?;
+            Ok(last.flatten().unwrap_or(0))
+        })
+    }
+
     async fn standing(&self, now: Timestamp, limit: usize) -> Result<Standing> {
         self.readers.read("read where delivery stands", |reader| {
             reader.snapshot(|reader| standing(reader, now, limit.min(READ_MAX)))

@@ -13,6 +13,7 @@
 mod aws;
 pub mod config;
 mod demo;
+mod functions;
 mod http;
 mod machines;
 mod outside;

@@ -1,6 +1,7 @@
 //! A running system: adapters, services, seam, engine, bus and listeners, and how they end.
 
 use crate::config::Config;
+use crate::functions::ThroughSeam;
 use crate::http::{self, Services};
 use crate::outside::{self, Outside};
 use crate::stories::Stories;
@@ -8,7 +9,10 @@ use crate::{aws, demo, machines, targets};
 use adapter_local::{LocalDb, OpenError, SystemClock, SystemIds};
 use contracts::UserId;
 use engine::{Engine, MachineRefusal};
-use events::{Dispatcher, EmbeddedBus, Relay, RetryPolicy};
+use events::arn::Home;
+use events::{
+    ControlPlane, Dispatcher, EmbeddedBus, Functions, Places, Relay, Replayer, Scheduler, control,
+};
 use futures::FutureExt;
 use gateway::{GatewayConfig, HttpGateway, Sandbox};
 use integrations::Router;
@@ -95,7 +99,7 @@ impl System {
         let parts = Parts::default();
         let integrations = outside::integrations(&config.integrations, &db, &clock)?;
         let outside = Outside { gateway, integrations };
-        let (services, engine) = connect(&db, &clock, &ids, outside, &parts.stopping);
+        let (services, engine, functions) = connect(&db, &clock, &ids, outside, &parts.stopping);
         for machine in [machines::PLACE_ORDER, machines::CANCEL_ORDER] {
             engine.publish(machine.name, &machine.definition()).await?;
         }
@@ -114,7 +118,8 @@ impl System {
             let engine = engine.clone();
             async move { engine.run().await }
         });
-        deliver(&parts, &db, &clock, &ids, &services);
+        let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
+        deliver(&parts, &db, &clock, &ids, &plane);
         let served = http::serve(listeners.http.0, services, parts.stop());
         parts.run("the HTTP API", served);
         let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
@@ -273,15 +278,43 @@ fn deliver(
     db: &Arc<LocalDb>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
-    services: &Services,
+    plane: &Arc<ControlPlane>,
 ) {
     let bus = Arc::new(EmbeddedBus::new(Arc::clone(db) as _));
     let relay = Relay::new(Arc::clone(db) as _, bus, Arc::clone(clock), ids.seed());
     parts.run_infallible("the outbox relay", relay.run(parts.stop()));
-    let routes = targets::routes(services);
-    let (log, policy) = (Arc::clone(db) as _, RetryPolicy::default());
-    let dispatcher = Dispatcher::new(log, Arc::clone(clock), routes, policy, ids.seed());
-    parts.run_infallible("the dispatcher", dispatcher.run(parts.stop()));
+    let switchboard = Arc::clone(plane.switchboard());
+    let log = || Arc::clone(db) as _;
+    let dispatcher = Dispatcher::new(log(), Arc::clone(clock), switchboard, ids.seed());
+    parts.run_infallible("the dispatcher", dispatcher.run(parts.stop()).map(drop));
+    let replayer = Replayer::new(Arc::clone(plane), log(), Arc::clone(clock), ids.seed());
+    parts.run_infallible("the replays", replayer.run(parts.stop()));
+    let scheduler = Scheduler::new(Arc::clone(plane), Arc::clone(clock));
+    parts.run_infallible("the schedules", scheduler.run(parts.stop()));
+}
+
+/// Opens the control plane of events, with the shop's own rules built in.
+async fn control_plane(
+    db: &Arc<LocalDb>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+    services: &Services,
+    functions: Arc<dyn Functions>,
+) -> ports::Result<Arc<ControlPlane>> {
+    let places = Places {
+        functions,
+        machines: Arc::clone(&services.sagas),
+        queues: Some(Arc::clone(db) as _),
+        log: Arc::clone(db) as _,
+    };
+    let ports = control::Ports {
+        store: Arc::clone(db) as _,
+        log: Arc::clone(db) as _,
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+    };
+    let built_in = targets::built_in(services, &Home::default());
+    Ok(Arc::new(ControlPlane::open(ports, Arc::new(places), built_in).await?))
 }
 
 /// Connects the services with their store, and the engine with the services' tasks.
@@ -291,7 +324,7 @@ fn connect(
     ids: &Arc<dyn Ids>,
     outside: Outside,
     stopping: &CancellationToken,
-) -> (Arc<Services>, Engine) {
+) -> (Arc<Services>, Engine, Arc<dyn Functions>) {
     let aggregates = Arc::new(Aggregates::new(Arc::clone(db) as _, Arc::clone(clock)));
     let aggregates = || Arc::clone(&aggregates);
     let users = Arc::new(user::Service::new(aggregates(), Arc::clone(ids)));
@@ -305,6 +338,7 @@ fn connect(
     let tasks: Vec<Arc<dyn Tasks>> =
         vec![Arc::clone(&orders) as _, Arc::clone(&inventory) as _, Arc::clone(&payments) as _];
     let seam = outside::seam(tasks, outside.integrations, clock, ids);
+    let functions = Arc::new(ThroughSeam(seam.clone()));
     let engine = engine(db, clock, ids, seam);
     let services = Services {
         users,
@@ -318,7 +352,7 @@ fn connect(
         clock: Arc::clone(clock),
         stopping: stopping.clone(),
     };
-    (Arc::new(services), engine)
+    (Arc::new(services), engine, functions)
 }
 
 fn engine(

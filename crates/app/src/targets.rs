@@ -4,7 +4,9 @@ use crate::http::Services;
 use crate::machines::{self, Machine};
 use async_trait::async_trait;
 use contracts::Envelope;
-use events::{DeliveryError, Pattern, Routes, Rule, Target};
+use events::arn::Home;
+use events::control::BuiltIn;
+use events::{DeliveryError, Pattern, Route, Rule, Target, Terms};
 use ports::SagaEngine;
 use ports::journal::ExecutionId;
 use ports::saga_engine::{Refusal, Start};
@@ -27,26 +29,33 @@ const RULES: [(&str, &str, &str); 4] = [
     ("every-event-wakes-its-watchers", r#"{"source": [{"prefix": "ordersaga."}]}"#, "watchers"),
 ];
 
-/// Joins the rules with their targets.
-pub(crate) fn routes(services: &Services) -> Routes {
-    let rules: Vec<Rule> = RULES.iter().map(rule).collect();
-    let saga = |machine: &Machine| -> (String, Arc<dyn Target>) {
+/// The rules and their targets, each with the ARN that it is listed under.
+pub(crate) fn built_in(services: &Services, home: &Home) -> BuiltIn {
+    let place = format!("{}:{}", home.region, home.account);
+    let route = |name: &str, arn: String, target: Arc<dyn Target>| {
+        (Route { name: name.to_owned(), target, terms: Terms::default() }, arn)
+    };
+    let function =
+        |name: &str, target| route(name, format!("arn:aws:lambda:{place}:function:{name}"), target);
+    let saga = |machine: &Machine| {
         let engine = Arc::clone(&services.sagas);
-        (machine.name.to_owned(), Arc::new(StartsSaga { machine: machine.name, engine }))
+        let target = Arc::new(StartsSaga { machine: machine.name, engine });
+        let arn = format!("arn:aws:states:{place}:stateMachine:{}", machine.name);
+        route(machine.name, arn, target)
     };
     let targets = vec![
         saga(&machines::PLACE_ORDER),
         saga(&machines::CANCEL_ORDER),
-        ("notification".to_owned(), Arc::new(Notifies(Arc::clone(&services.notifications)))),
-        ("watchers".to_owned(), Arc::clone(&services.stories) as _),
+        function("notification", Arc::new(Notifies(Arc::clone(&services.notifications)))),
+        function("watchers", Arc::clone(&services.stories) as _),
     ];
-    Routes::new(&rules, targets).expect("every rule above names a target above")
+    BuiltIn { rules: RULES.iter().map(rule).collect(), targets }
 }
 
 fn rule((name, pattern, target): &(&str, &str, &str)) -> Rule {
     Rule {
         name: (*name).to_owned(),
-        pattern: Pattern::parse(pattern).expect("the patterns above are valid"),
+        pattern: Arc::new(Pattern::parse(pattern).expect("the patterns above are valid")),
         targets: vec![(*target).to_owned()],
     }
 }

@@ -19,7 +19,11 @@
 //! them fails or is slow.
 
 mod changes;
+mod targets;
 
+pub use targets::TargetId;
+
+use crate::dead_letter::{self, Death};
 use crate::retry::{DeliveryError, RetryPolicy, Tries, Verdict, scatter};
 use changes::Changes;
 use contracts::{Envelope, Timestamp};
@@ -27,6 +31,7 @@ use ports::event_log::{DeadLetter, Redelivery, Settlement};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use targets::Targets;
 
 /// The most events above the cursor that are held at once: bounds memory and what a crash repeats.
 pub const OPEN_EVENTS_MAX: usize = 8_192;
@@ -49,9 +54,17 @@ pub const ATTEMPT_MAX: Duration = Duration::from_secs(30);
 /// rows of one busy target do not keep those of others from being seen.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// A target, by its place in the list given to [`Deliveries::new`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TargetId(pub usize);
+/// The fewest due rows to look at beyond those in flight: a page that fills one commit.
+const DUE_PAGE: usize = 1_024;
+
+/// By which rules a target is delivered to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// How long and how often a delivery is tried.
+    pub policy: RetryPolicy,
+    /// Whether what is given up goes to a queue.
+    pub has_dead_letter_queue: bool,
+}
 
 /// One delivery: which event to which target.
 pub type Key = (u64, TargetId);
@@ -63,15 +76,15 @@ pub struct Attempt {
     pub key: Key,
     /// What to deliver.
     pub event: Arc<Envelope>,
+    /// Set when the event goes to the target's dead-letter queue: how the delivery died.
+    pub death: Option<Death>,
 }
 
 /// All deliveries that are open.
 #[derive(Debug)]
 pub struct Deliveries {
-    policy: RetryPolicy,
     seed: u64,
-    targets: Vec<Target>,
-    ids: HashMap<String, TargetId>,
+    targets: Targets,
     /// The last event taken.
     taken_to: u64,
     /// The cursor as last recorded.
@@ -87,34 +100,12 @@ pub struct Deliveries {
     changes: Changes,
 }
 
-#[derive(Debug, Default)]
-struct Target {
-    name: String,
-    /// Fresh deliveries that have not started.
-    waiting: BTreeSet<u64>,
-    /// Those of them that are first in their lane.
-    ready: VecDeque<u64>,
-    fresh: usize,
-    slow: usize,
-    redeliveries: usize,
-}
-
-impl Target {
-    const fn has_room(&self) -> bool {
-        self.fresh + self.slow < FRESH_PER_TARGET_MAX
-    }
-
-    /// Whether it answers nobody: every fresh call it may have at once is slow.
-    const fn is_stalled(&self) -> bool {
-        self.slow >= FRESH_PER_TARGET_MAX
-    }
-}
-
 #[derive(Debug)]
 struct Delivery {
     event: Arc<Envelope>,
     tries: Tries,
     stage: Stage,
+    death: Option<Death>,
 }
 
 /// Where an open delivery stands.
@@ -131,16 +122,12 @@ enum Stage {
 }
 
 impl Deliveries {
-    /// Starts where the archive is settled up to `cursor`, with targets by their durable names.
+    /// Starts where the archive is settled up to `cursor`; `seed` jitters the waits.
     #[must_use]
-    pub fn new(policy: RetryPolicy, targets: Vec<String>, cursor: u64, seed: u64) -> Self {
-        let ids = targets.iter().cloned().zip((0..).map(TargetId)).collect();
-        let target = |name| Target { name, ..Target::default() };
+    pub fn new(cursor: u64, seed: u64) -> Self {
         Self {
-            policy,
             seed,
-            targets: targets.into_iter().map(target).collect(),
-            ids,
+            targets: Targets::default(),
             taken_to: cursor,
             cursor,
             holding: BTreeMap::new(),
@@ -149,6 +136,28 @@ impl Deliveries {
             patience: BTreeSet::new(),
             changes: Changes::default(),
         }
+    }
+
+    /// The id of a target, by its durable name; it goes by these terms from now on.
+    pub fn know(&mut self, name: &str, terms: Terms) -> TargetId {
+        self.targets.know(name, terms)
+    }
+
+    /// Forgets the targets that are no longer known and have nothing open.
+    pub fn forget(&mut self, is_known: impl Fn(&str) -> bool) {
+        self.targets.forget(is_known);
+    }
+
+    /// The durable name of a target.
+    #[must_use]
+    pub fn name(&self, target: TargetId) -> Option<&str> {
+        self.targets.get(target).map(|target| target.name.as_str())
+    }
+
+    /// Whether nothing is left to be settled of the events taken so far.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.holding.is_empty() && self.cursor == self.taken_to
     }
 
     /// The last event taken; the next one to take comes after it.
@@ -170,9 +179,11 @@ impl Deliveries {
     }
 
     /// How many due rows to look at: those in flight are still due and come first.
+    ///
+    /// Never zero, for a row may be of a target that nothing was delivered to since the start.
     #[must_use]
-    pub const fn due_limit(&self) -> usize {
-        self.targets.len() * REDELIVERIES_PER_TARGET_MAX
+    pub fn due_limit(&self) -> usize {
+        self.targets.redeliveries().saturating_add(DUE_PAGE)
     }
 
     /// Takes the next event of the archive, for the targets its rules name.
@@ -190,7 +201,7 @@ impl Deliveries {
             if self.open.contains_key(&key) {
                 continue;
             }
-            let Some(state) = self.targets.get_mut(target.0) else {
+            let Some(state) = self.targets.get_mut(target) else {
                 continue;
             };
             let is_stalled = state.is_stalled();
@@ -206,6 +217,7 @@ impl Deliveries {
                 event: Arc::clone(event),
                 tries: Tries { attempts: 0, first_at: now },
                 stage: Stage::Waiting,
+                death: None,
             };
             self.open.insert(key, delivery);
             if is_stalled {
@@ -217,23 +229,24 @@ impl Deliveries {
     /// Takes a redelivery that is due; answers the call to make, if there is room for it now.
     ///
     /// A row that is in flight already makes no call; one whose target is busy is put off; one
-    /// whose target was removed from the rules is given up.
+    /// whose target was removed (it has no `terms`) is given up.
     pub fn take_due(
         &mut self,
         row: &Redelivery,
         event: Envelope,
+        terms: Option<Terms>,
         now: Timestamp,
     ) -> Option<Attempt> {
-        let Some(&target) = self.ids.get(&row.target) else {
-            // No id stands for the name, so the change carries it itself.
+        let Some(terms) = terms else {
             self.changes.give_up(row, now, "no such target is left");
             return None;
         };
+        let target = self.targets.know(&row.target, terms);
         let key = (row.sequence, target);
         if self.open.contains_key(&key) || self.changes.concern(row.sequence, &row.target) {
             return None;
         }
-        let state = self.targets.get_mut(target.0)?;
+        let state = self.targets.get_mut(target)?;
         if state.redeliveries >= REDELIVERIES_PER_TARGET_MAX {
             let again = Redelivery { due_at: now.plus(BUSY_WAIT), ..row.clone() };
             self.changes.again(again);
@@ -241,24 +254,26 @@ impl Deliveries {
         }
         state.redeliveries += 1;
         let event = Arc::new(event);
+        let death = dead_letter::target_of(&row.target).map(|_| Death::of_reason(&row.reason));
         let delivery = Delivery {
             event: Arc::clone(&event),
             tries: Tries { attempts: row.attempts.saturating_add(1), first_at: row.first_at },
             stage: Stage::Redelivery,
+            death: death.clone(),
         };
         self.open.insert(key, delivery);
-        Some(Attempt { key, event })
+        Some(Attempt { key, event, death })
     }
 
     /// Answers the fresh deliveries to start now, and counts them as started.
     pub fn start(&mut self, now: Timestamp) -> Vec<Attempt> {
         let mut attempts = Vec::new();
-        for (index, target) in self.targets.iter_mut().enumerate() {
+        for (id, target) in self.targets.iter_mut() {
             while target.has_room() {
                 let Some(sequence) = target.ready.pop_front() else {
                     break;
                 };
-                let key = (sequence, TargetId(index));
+                let key = (sequence, id);
                 let Some(delivery) = self.open.get_mut(&key) else {
                     continue;
                 };
@@ -268,7 +283,8 @@ impl Deliveries {
                 target.waiting.remove(&sequence);
                 target.fresh += 1;
                 self.patience.insert((patience_ends_at, key));
-                attempts.push(Attempt { key, event: Arc::clone(&delivery.event) });
+                let event = Arc::clone(&delivery.event);
+                attempts.push(Attempt { key, event, death: None });
             }
         }
         attempts
@@ -280,8 +296,7 @@ impl Deliveries {
         if self.open.get(&key).is_none_or(is_waiting) {
             return;
         }
-        let (Some(delivery), Some(target)) =
-            (self.open.remove(&key), self.targets.get_mut(key.1.0))
+        let (Some(delivery), Some(target)) = (self.open.remove(&key), self.targets.get_mut(key.1))
         else {
             return;
         };
@@ -312,7 +327,7 @@ impl Deliveries {
             }
             self.patience.pop_first();
             let (Some(delivery), Some(target)) =
-                (self.open.get_mut(&key), self.targets.get_mut(key.1.0))
+                (self.open.get_mut(&key), self.targets.get_mut(key.1))
             else {
                 continue;
             };
@@ -364,22 +379,43 @@ impl Deliveries {
 
     fn failed(&mut self, key: Key, delivery: &Delivery, error: DeliveryError, now: Timestamp) {
         let (sequence, target) = key;
-        let Some(name) = self.targets.get(target.0).map(|target| target.name.clone()) else {
+        let Some(target) = self.targets.get(target) else {
             return;
         };
         let Tries { attempts, first_at } = delivery.tries;
         let seed = self.jitter_seed(key, attempts);
-        match self.policy.decide(&error, delivery.tries, now, seed) {
-            Verdict::Again { due_at } => self.changes.again(Redelivery {
-                sequence,
-                target: name,
-                attempts,
-                first_at,
-                due_at,
-                reason: error.reason,
-            }),
-            Verdict::Dead { reason } => {
-                self.changes.dead(DeadLetter { sequence, target: name, attempts, at: now, reason })
+        let (reason, exhausted) =
+            match target.terms.policy.decide(&error, delivery.tries, now, seed) {
+                Verdict::Again { due_at } => {
+                    // A row that leads to a queue keeps telling of the delivery that died.
+                    let reason = delivery.death.as_ref().map(Death::to_reason);
+                    return self.changes.again(Redelivery {
+                        sequence,
+                        target: target.name.clone(),
+                        attempts,
+                        first_at,
+                        due_at,
+                        reason: reason.unwrap_or(error.reason),
+                    });
+                }
+                Verdict::Dead { reason, exhausted } => (reason, exhausted),
+            };
+        match &delivery.death {
+            None if target.terms.has_dead_letter_queue => {
+                let code = error.code.to_owned();
+                let death = Death { code, message: reason, exhausted, attempts };
+                self.changes.bury((sequence, &target.name), &death, now);
+            }
+            None => {
+                let target = target.name.clone();
+                self.changes.dead(DeadLetter { sequence, target, attempts, at: now, reason });
+            }
+            Some(death) => {
+                let reason = format!("{}; and its dead-letter queue: {reason}", death.message);
+                self.changes.done(sequence, target.name.clone());
+                let died = dead_letter::target_of(&target.name).unwrap_or(&target.name);
+                let (target, attempts) = (died.to_owned(), death.attempts);
+                self.changes.dead(DeadLetter { sequence, target, attempts, at: now, reason });
             }
         }
     }
@@ -398,7 +434,7 @@ impl Deliveries {
         };
         if waiting.front() == Some(&sequence) {
             waiting.pop_front();
-            if let (Some(next), Some(state)) = (waiting.front(), self.targets.get_mut(target.0)) {
+            if let (Some(next), Some(state)) = (waiting.front(), self.targets.get_mut(target)) {
                 state.ready.push_back(*next);
             }
         } else {
@@ -411,7 +447,7 @@ impl Deliveries {
 
     /// Turns what waits for a target that answers nobody into rows.
     fn spill(&mut self, target: TargetId, now: Timestamp) {
-        let Some(state) = self.targets.get_mut(target.0) else {
+        let Some(state) = self.targets.get_mut(target) else {
             return;
         };
         state.ready.clear();
@@ -432,8 +468,7 @@ impl Deliveries {
 
     /// Turns a delivery that waits into a row that nobody has tried.
     fn put_off(&mut self, key: Key, now: Timestamp) {
-        let (Some(delivery), Some(target)) =
-            (self.open.remove(&key), self.targets.get_mut(key.1.0))
+        let (Some(delivery), Some(target)) = (self.open.remove(&key), self.targets.get_mut(key.1))
         else {
             return;
         };

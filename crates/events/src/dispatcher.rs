@@ -3,16 +3,19 @@
 //! Owns: reading the log, calling targets, recording what [`Deliveries`] decides. Does not own: any
 //! decision; and no event is lost with it: what is not recorded is delivered again.
 
-use crate::deliveries::{ATTEMPT_MAX, Attempt, Deliveries, Key};
-use crate::retry::{DeliveryError, RetryPolicy};
-use crate::routes::Routes;
-use contracts::Timestamp;
+use crate::dead_letter;
+use crate::deliveries::{ATTEMPT_MAX, Attempt, Deliveries, Key, TargetId, Terms};
+use crate::retry::{DeliveryError, code};
+use crate::routes::{Routes, row_of_replay};
+use crate::switchboard::Switchboard;
+use contracts::{Envelope, Timestamp};
 use ports::task::chain;
 use ports::{Clock, EventLog, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 /// The most events read at once: a page of a few megabytes at most.
@@ -28,9 +31,26 @@ const BACKLOG_WAIT: Duration = Duration::from_millis(100);
 pub struct Dispatcher {
     log: Arc<dyn EventLog>,
     clock: Arc<dyn Clock>,
-    routes: Routes,
-    policy: RetryPolicy,
+    switchboard: Arc<Switchboard>,
     seed: u64,
+    part: Part,
+}
+
+/// What a dispatcher delivers.
+enum Part {
+    /// Everything, for ever.
+    Everything,
+    /// What a replay gives, until its end; the rows it leaves are redelivered by the dispatcher of
+    /// everything.
+    Replay(Selection),
+}
+
+/// Which deliveries make up a replay.
+pub(crate) struct Selection {
+    /// The replay's name.
+    pub(crate) replay: String,
+    /// The rules it goes to, by their names; absent means all of the bus.
+    pub(crate) rules: Option<BTreeSet<String>>,
 }
 
 impl Dispatcher {
@@ -39,16 +59,28 @@ impl Dispatcher {
     pub fn new(
         log: Arc<dyn EventLog>,
         clock: Arc<dyn Clock>,
-        routes: Routes,
-        policy: RetryPolicy,
+        switchboard: Arc<Switchboard>,
         seed: u64,
     ) -> Self {
-        Self { log, clock, routes, policy, seed }
+        Self { log, clock, switchboard, seed, part: Part::Everything }
+    }
+
+    /// Makes a dispatcher of the events that `log` selects for a replay; it ends with them.
+    pub(crate) fn of_replay(
+        log: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+        switchboard: Arc<Switchboard>,
+        selection: Selection,
+        seed: u64,
+    ) -> Self {
+        Self { log, clock, switchboard, seed, part: Part::Replay(selection) }
     }
 
     /// Delivers until `stop` is done; then records what it knows and drops the calls in flight,
     /// which are made again at the next start.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+    ///
+    /// A replay's dispatcher ends by itself, too; answers whether it did.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> bool {
         let mut stop = std::pin::pin!(stop);
         let mut round = loop {
             match self.begin().await {
@@ -57,12 +89,12 @@ impl Dispatcher {
                     tracing::error!(error = chain(&error), "failed to read where delivery stands");
                     tokio::select! {
                         () = self.clock.sleep(LOG_WAIT) => {}
-                        () = &mut stop => return,
+                        () = &mut stop => return false,
                     }
                 }
             }
         };
-        loop {
+        let is_done = loop {
             let now = self.clock.now();
             if now >= round.log_rests_until
                 && let Err(error) = round.turn(now).await
@@ -70,12 +102,15 @@ impl Dispatcher {
                 tracing::error!(error = chain(&error), "failed to go on with deliveries");
                 round.log_rests_until = now.plus(LOG_WAIT);
             }
+            if round.is_done() {
+                break true;
+            }
             tokio::select! {
                 biased;
-                () = &mut stop => break,
+                () = &mut stop => break false,
                 () = round.news() => {}
             }
-        }
+        };
         round.finish_what_has_ended();
         round.calls.shutdown().await;
         if let Err(error) = round.settle().await {
@@ -84,15 +119,17 @@ impl Dispatcher {
                 "failed to record the last deliveries; they are made again"
             );
         }
+        is_done
     }
 
     async fn begin(&self) -> Result<Round<'_>> {
         let now = self.clock.now();
         let cursor = self.log.standing(now, 0).await?.cursor;
-        let names = self.routes.target_names();
         Ok(Round {
             dispatcher: self,
-            deliveries: Deliveries::new(self.policy, names, cursor, self.seed),
+            deliveries: Deliveries::new(cursor, self.seed),
+            routes_version: self.switchboard.version(),
+            bell: self.switchboard.bell(),
             calls: JoinSet::new(),
             keys: HashMap::new(),
             has_more: true,
@@ -109,6 +146,9 @@ type Outcome = std::result::Result<(), DeliveryError>;
 struct Round<'d> {
     dispatcher: &'d Dispatcher,
     deliveries: Deliveries,
+    /// Which routes the deliveries know the targets of.
+    routes_version: u64,
+    bell: watch::Receiver<u64>,
     calls: JoinSet<Outcome>,
     keys: HashMap<Id, Key>,
     /// Whether the archive may hold events that were not read.
@@ -140,26 +180,53 @@ impl Round<'_> {
         let after = self.deliveries.taken_to();
         let page = self.dispatcher.log.after(after, limit).await?;
         self.has_more = !page.is_empty();
+        // Taken after the events: a rule made before an event was published is among them.
+        let routes = self.dispatcher.switchboard.routes();
         for archived in page {
-            let targets = self.dispatcher.routes.targets_for(&archived.envelope);
             let event = Arc::new(archived.envelope);
+            let targets = self.targets(&routes, &event);
             self.deliveries.take(archived.sequence, &event, &targets, now);
         }
         Ok(())
     }
 
+    /// The targets of an event, known to the deliveries by the names of their rows.
+    fn targets(&mut self, routes: &Routes, event: &Envelope) -> Vec<TargetId> {
+        let deliveries = &mut self.deliveries;
+        match &self.dispatcher.part {
+            Part::Everything => {
+                let found = routes.targets_for(event, None).into_iter();
+                found.map(|route| deliveries.know(&route.name, route.terms)).collect()
+            }
+            Part::Replay(Selection { replay, rules }) => {
+                let found = routes.targets_for(event, rules.as_ref()).into_iter();
+                let row = |name| row_of_replay(replay, name);
+                found.map(|route| deliveries.know(&row(&route.name), route.terms)).collect()
+            }
+        }
+    }
+
     async fn look(&mut self, now: Timestamp) -> Result<()> {
-        let limit = self.deliveries.due_limit();
-        if limit == 0 || self.look_at.is_none_or(|at| now < at) {
+        let is_replay = matches!(self.dispatcher.part, Part::Replay(_));
+        if is_replay || self.look_at.is_none_or(|at| now < at) {
             return Ok(());
         }
+        let limit = self.deliveries.due_limit();
         let standing = self.dispatcher.log.standing(now, limit).await?;
         // A row that is due and was not shown comes when those before it have gone.
         self.has_backlog = standing.next_due_at.is_some_and(|at| at <= now);
         let earliest = now.plus(BACKLOG_WAIT);
         self.look_at = standing.next_due_at.map(|at| at.max(earliest));
-        for (row, event) in standing.due {
-            if let Some(attempt) = self.deliveries.take_due(&row, event, now) {
+        let routes = self.dispatcher.switchboard.routes();
+        for (row, mut event) in standing.due {
+            let found = routes.find(&row.target);
+            let is_letter = dead_letter::target_of(&row.target).is_some();
+            let terms = found.as_ref().map(|found| match is_letter {
+                true => Terms::default(),
+                false => found.route.terms,
+            });
+            event.replay_name = found.and_then(|found| found.replay.map(str::to_owned));
+            if let Some(attempt) = self.deliveries.take_due(&row, event, terms, now) {
                 self.launch(attempt);
             }
         }
@@ -187,18 +254,41 @@ impl Round<'_> {
         }
         let earliest = settlement.again.iter().map(|row| row.due_at).min();
         self.look_at = self.look_at.into_iter().chain(earliest).min();
+        if earliest.is_some() && matches!(self.dispatcher.part, Part::Replay(_)) {
+            self.dispatcher.switchboard.ring();
+        }
         Ok(())
     }
 
+    /// Whether a replay has come to its end.
+    fn is_done(&self) -> bool {
+        let is_replay = matches!(self.dispatcher.part, Part::Replay(_));
+        is_replay && !self.has_more && self.calls.is_empty() && self.deliveries.is_settled()
+    }
+
     fn launch(&mut self, attempt: Attempt) {
-        let Some(target) = self.dispatcher.routes.target(attempt.key.1) else {
-            return;
+        let routes = self.dispatcher.switchboard.routes();
+        let name = self.deliveries.name(attempt.key.1).unwrap_or_default();
+        let Some(found) = routes.find(name) else {
+            let gone = DeliveryError::fatal("find the target: it was removed");
+            let now = self.dispatcher.clock.now();
+            return self.deliveries.finish(attempt.key, Err(gone.coded(code::NO_RESOURCE)), now);
         };
+        let target = Arc::clone(&found.route.target);
         let clock = Arc::clone(&self.dispatcher.clock);
         let call = self.calls.spawn(async move {
+            let Attempt { event, death, .. } = attempt;
+            let taken = async {
+                match death {
+                    None => target.deliver(&event).await,
+                    Some(death) => target.bury(&event, &death).await,
+                }
+            };
             tokio::select! {
-                outcome = target.deliver(&attempt.event) => outcome,
-                () = clock.sleep(ATTEMPT_MAX) => Err(DeliveryError::retryable("get an answer")),
+                outcome = taken => outcome,
+                () = clock.sleep(ATTEMPT_MAX) => {
+                    Err(DeliveryError::retryable("get an answer").coded(code::TIMEOUT))
+                }
             }
         });
         self.keys.insert(call.id(), attempt.key);
@@ -206,7 +296,13 @@ impl Round<'_> {
 
     /// Returns when there may be something to do.
     async fn news(&mut self) {
-        let Dispatcher { log, clock, .. } = self.dispatcher;
+        let Dispatcher { log, clock, switchboard, .. } = self.dispatcher;
+        let version = switchboard.version();
+        if version != self.routes_version {
+            self.routes_version = version;
+            let routes = switchboard.routes();
+            self.deliveries.forget(|row| routes.find(row).is_some());
+        }
         let is_resting = clock.now() < self.log_rests_until;
         let after = self.deliveries.taken_to();
         let wake_at = if is_resting {
@@ -219,6 +315,11 @@ impl Round<'_> {
             ended = self.calls.join_next_with_id(), if !self.calls.is_empty() => ended,
             () = log.changed(after), if !is_resting && self.deliveries.room() > 0 => {
                 self.has_more = true;
+                None
+            }
+            // The switchboard lives as long as the dispatcher, so the bell does not fall silent.
+            _ = self.bell.changed() => {
+                self.look_at = Some(clock.now());
                 None
             }
             () = clock.sleep_until(wake_at.unwrap_or(Timestamp::MAX)) => None,

@@ -14,20 +14,37 @@
 //! Everything that decides is pure and stands in modules of its own: [`pattern`], [`rules`],
 //! [`retry`], [`deliveries`], [`outgoing`]. Only [`dispatcher`] and [`relay`] wait and call.
 
+pub mod arn;
 pub mod bus;
+pub mod control;
+pub mod dead_letter;
+pub mod delivered;
 pub mod deliveries;
 pub mod dispatcher;
 pub mod outgoing;
 pub mod pattern;
+pub mod reach;
 pub mod relay;
+pub mod replay;
 pub mod retry;
 pub mod routes;
 pub mod rules;
+pub mod schedule;
+pub mod scheduler;
+mod selector;
+pub mod switchboard;
+pub mod transform;
 
 pub use bus::EmbeddedBus;
+pub use control::ControlPlane;
+pub use deliveries::Terms;
 pub use dispatcher::Dispatcher;
 pub use pattern::{Pattern, Problem};
+pub use reach::{Functions, Places, Reach};
 pub use relay::Relay;
+pub use replay::Replayer;
 pub use retry::{DeliveryError, RetryPolicy};
-pub use routes::{RouteError, Routes, Rule, Target};
+pub use routes::{BusRoutes, Route, RouteError, Routes, Rule, Target};
 pub use rules::{RuleId, RuleSet};
+pub use scheduler::Scheduler;
+pub use switchboard::Switchboard;

@@ -5,6 +5,8 @@
 //! that failed together do not come back together.
 
 use contracts::Timestamp;
+use ports::Kind;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long and how often a delivery is tried.
@@ -37,6 +39,8 @@ impl Default for RetryPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct DeliveryError {
+    /// What sort of failure it is, by EventBridge's names.
+    pub code: &'static str,
     /// What went wrong, as the end of the sentence "failed to …".
     pub reason: String,
     /// Whether another try may help.
@@ -49,13 +53,21 @@ impl DeliveryError {
     /// Makes a failure that may pass.
     #[must_use]
     pub fn retryable(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_retryable: true, retry_after: None }
+        let reason = reason.into();
+        Self { code: code::FROM_TARGET, reason, is_retryable: true, retry_after: None }
     }
 
     /// Makes a failure that will not pass.
     #[must_use]
     pub fn fatal(reason: impl Into<String>) -> Self {
         Self { is_retryable: false, ..Self::retryable(reason) }
+    }
+
+    /// Says what sort of failure it is.
+    #[must_use]
+    pub const fn coded(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
     }
 
     /// Says when another try makes sense at the earliest.
@@ -69,9 +81,61 @@ impl DeliveryError {
 impl From<ports::Error> for DeliveryError {
     fn from(error: ports::Error) -> Self {
         Self {
+            code: code::of(error.kind()),
             reason: ports::task::chain(&error),
             is_retryable: error.kind().is_retryable(),
             retry_after: error.wait(),
+        }
+    }
+}
+
+/// EventBridge's names of failures, as dead letters carry them.
+pub mod code {
+    use super::Kind;
+
+    /// The target said no.
+    pub const FROM_TARGET: &str = "ERROR_FROM_TARGET";
+    /// There is no such target.
+    pub const NO_RESOURCE: &str = "NO_RESOURCE";
+    /// What would be sent is not JSON, or nothing.
+    pub const INVALID_JSON: &str = "INVALID_JSON";
+    /// No answer came in time.
+    pub const TIMEOUT: &str = "TIMEOUT";
+    /// The target's input breaks a rule of the target.
+    pub const INVALID_PARAMETER: &str = "INVALID_PARAMETER";
+    /// The event was sent from bus to bus once before.
+    pub const SENT_ON_BEFORE: &str = "THIRD_ACCOUNT_HOP_DETECTED";
+
+    /// The name of a failure of the world.
+    pub(super) const fn of(kind: Kind) -> &'static str {
+        match kind {
+            Kind::NotFound => NO_RESOURCE,
+            Kind::Throttled => "THROTTLING",
+            Kind::Timeout => TIMEOUT,
+            Kind::Unavailable => "CONNECTION_FAILURE",
+            Kind::Denied => "NO_PERMISSIONS",
+            Kind::Invalid => INVALID_PARAMETER,
+            Kind::Conflict | Kind::Corrupt => FROM_TARGET,
+        }
+    }
+}
+
+/// What of a retry policy is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exhausted {
+    /// The tries.
+    Attempts,
+    /// The time.
+    Age,
+}
+
+impl Exhausted {
+    /// EventBridge's name of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Attempts => "MaximumRetryAttempts",
+            Self::Age => "MaximumEventAgeInSeconds",
         }
     }
 }
@@ -97,6 +161,8 @@ pub enum Verdict {
     Dead {
         /// Why, with the last failure.
         reason: String,
+        /// What is used up; absent when another try would not have helped.
+        exhausted: Option<Exhausted>,
     },
 }
 
@@ -110,17 +176,22 @@ impl RetryPolicy {
         now: Timestamp,
         seed: u64,
     ) -> Verdict {
-        let dead = |why: String| Verdict::Dead { reason: format!("{why}: {}", error.reason) };
+        let dead = |why: String, exhausted| Verdict::Dead {
+            reason: format!("{why}: {}", error.reason),
+            exhausted,
+        };
         if !error.is_retryable {
-            return dead("not worth another try".to_owned());
+            return dead("not worth another try".to_owned(), None);
         }
         if tries.attempts >= self.attempts_max {
-            return dead(format!("given up after {} tries", tries.attempts));
+            let why = format!("given up after {} tries", tries.attempts);
+            return dead(why, Some(Exhausted::Attempts));
         }
         let wait = self.wait(tries.attempts, seed).max(error.retry_after.unwrap_or_default());
         let due_at = now.plus(wait);
         if due_at.since(tries.first_at) > self.age_max {
-            return dead(format!("given up after {} tries, too old", tries.attempts));
+            let why = format!("given up after {} tries, too old", tries.attempts);
+            return dead(why, Some(Exhausted::Age));
         }
         Verdict::Again { due_at }
     }
@@ -162,7 +233,7 @@ mod tests {
         let error = DeliveryError::retryable("call it");
         let verdict = policy.decide(&error, tries(184), NOW, 7);
         assert!(matches!(verdict, Verdict::Again { .. }), "{verdict:?}");
-        let Verdict::Dead { reason } = policy.decide(&error, tries(185), NOW, 7) else {
+        let Verdict::Dead { reason, .. } = policy.decide(&error, tries(185), NOW, 7) else {
             panic!("the 185th try was the last");
         };
         assert_eq!(reason, "given up after 185 tries: call it");

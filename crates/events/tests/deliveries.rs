@@ -2,7 +2,7 @@
 
 use contracts::envelope::{Detail, Metadata};
 use contracts::{Envelope, Timestamp};
-use events::deliveries::{ATTEMPT_MAX, Attempt, Deliveries, Key, PATIENCE, TargetId};
+use events::deliveries::{ATTEMPT_MAX, Attempt, Deliveries, Key, PATIENCE, TargetId, Terms};
 use events::retry::{DeliveryError, RetryPolicy};
 use ports::event_log::{DeadLetter, Redelivery, Settlement};
 use proptest::prelude::*;
@@ -47,38 +47,75 @@ enum Manner {
 /// The durable log, the targets and the time, beside the decisions under test.
 struct World {
     policy: RetryPolicy,
+    queue: Manner,
     manners: Vec<[Option<Manner>; TARGETS]>,
     now: Timestamp,
     cursor: u64,
     rows: BTreeMap<(u64, String), Redelivery>,
     dead: BTreeMap<(u64, String), DeadLetter>,
     delivered: Vec<Key>,
+    /// Events in the dead-letter queue of the last target.
+    buried: BTreeSet<u64>,
     tries: BTreeMap<Key, u32>,
     in_flight: BTreeMap<Key, Timestamp>,
+    has_crashed: bool,
     deliveries: Deliveries,
 }
 
-fn names() -> Vec<String> {
-    (0..TARGETS).map(|target| format!("target-{target}")).collect()
+/// The target that has a dead-letter queue.
+const WITH_QUEUE: TargetId = TargetId(1);
+
+fn name(target: TargetId) -> String {
+    format!("target-{}", target.0)
 }
 
 impl World {
     fn new(policy: RetryPolicy, manners: Vec<[Option<Manner>; TARGETS]>) -> Self {
         Self {
             policy,
+            queue: Manner::Fails { times: 0 },
             manners,
             now: Timestamp::from_millis(1_000_000),
             cursor: 0,
             rows: BTreeMap::new(),
             dead: BTreeMap::new(),
             delivered: Vec::new(),
+            buried: BTreeSet::new(),
             tries: BTreeMap::new(),
             in_flight: BTreeMap::new(),
-            deliveries: Deliveries::new(policy, names(), 0, 7),
+            has_crashed: false,
+            deliveries: Self::begin(policy, 0, 7),
+        }
+    }
+
+    fn begin(policy: RetryPolicy, cursor: u64, seed: u64) -> Deliveries {
+        let mut deliveries = Deliveries::new(cursor, seed);
+        for target in (0..TARGETS).map(TargetId) {
+            let known = deliveries.know(&name(target), Self::terms(policy, target));
+            assert_eq!(known, target, "ids are given in order");
+        }
+        deliveries
+    }
+
+    fn terms(policy: RetryPolicy, target: TargetId) -> Terms {
+        Terms { policy, has_dead_letter_queue: target == WITH_QUEUE }
+    }
+
+    /// By which terms a row is redelivered, if its target is there.
+    fn terms_of_row(&self, row: &str) -> Option<Terms> {
+        let targets = (0..TARGETS).map(TargetId);
+        let known = targets.clone().find(|target| name(*target) == row);
+        match known {
+            Some(target) => Some(Self::terms(self.policy, target)),
+            None if row == letter_row() => Some(Terms { policy: self.policy, ..Terms::default() }),
+            None => None,
         }
     }
 
     fn manner(&self, (sequence, target): Key) -> Option<Manner> {
+        if target.0 >= TARGETS {
+            return Some(self.queue);
+        }
         self.manners[usize::try_from(sequence).expect("sequences are small") - 1][target.0]
     }
 
@@ -121,7 +158,10 @@ impl World {
         due.truncate(self.deliveries.due_limit());
         for row in due {
             let envelope = Self::envelope(row.sequence);
-            let attempt = self.deliveries.take_due(&row, envelope, now);
+            let terms = self.terms_of_row(&row.target);
+            let attempt = self.deliveries.take_due(&row, envelope, terms, now);
+            let is_letter = attempt.as_ref().is_some_and(|attempt| attempt.death.is_some());
+            assert!(!is_letter || row.target == letter_row());
             self.launch(attempt.into_iter().collect());
         }
     }
@@ -148,8 +188,10 @@ impl World {
             Manner::Fails { .. } | Manner::Hangs { .. } => Ok(()),
         };
         self.in_flight.remove(&key);
-        if outcome.is_ok() {
-            self.delivered.push(key);
+        match outcome {
+            Ok(()) if key.1.0 >= TARGETS => assert!(self.buried.insert(key.0) || self.has_crashed),
+            Ok(()) => self.delivered.push(key),
+            Err(_) => {}
         }
         self.deliveries.finish(key, outcome, self.now);
     }
@@ -192,7 +234,8 @@ impl World {
             self.record(&settlement);
         }
         self.in_flight.clear();
-        self.deliveries = Deliveries::new(self.policy, names(), self.cursor, 11);
+        self.has_crashed = true;
+        self.deliveries = Self::begin(self.policy, self.cursor, 11);
     }
 
     fn advance(&mut self, by: Duration) {
@@ -201,8 +244,8 @@ impl World {
     }
 
     fn is_settled(&self, key: Key) -> bool {
-        let name = (key.0, format!("target-{}", key.1.0));
-        self.delivered.contains(&key) || self.dead.contains_key(&name)
+        let is_buried = key.1 == WITH_QUEUE && self.buried.contains(&key.0);
+        self.delivered.contains(&key) || self.dead.contains_key(&(key.0, name(key.1))) || is_buried
     }
 
     fn expected(&self) -> BTreeSet<Key> {
@@ -213,9 +256,9 @@ impl World {
 
     fn invariant_nothing_below_the_cursor_is_forgotten(&self) {
         for key in self.expected() {
-            let name = (key.0, format!("target-{}", key.1.0));
-            let is_safe =
-                key.0 > self.cursor || self.rows.contains_key(&name) || self.is_settled(key);
+            let is_letter = key.1 == WITH_QUEUE && self.rows.contains_key(&(key.0, letter_row()));
+            let has_row = self.rows.contains_key(&(key.0, name(key.1)));
+            let is_safe = key.0 > self.cursor || has_row || is_letter || self.is_settled(key);
             assert!(is_safe, "{key:?} is lost, the cursor is at {}", self.cursor);
         }
     }
@@ -243,6 +286,10 @@ impl World {
         }
         panic!("deliveries do not come to an end: {:?}", self.rows);
     }
+}
+
+fn letter_row() -> String {
+    format!("dlq/{}", name(WITH_QUEUE))
 }
 
 fn small_policy() -> RetryPolicy {
@@ -287,11 +334,13 @@ fn steps() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn every_event_reaches_every_matching_target_or_its_dead_letter_row(
+    fn every_event_reaches_every_matching_target_its_queue_or_its_dead_letter_row(
         events in proptest::collection::vec([manners(), manners()], 1..40),
+        queue in manners(),
         steps in proptest::collection::vec(steps(), 0..120),
     ) {
         let mut world = World::new(small_policy(), events);
+        world.queue = queue.unwrap_or(world.queue);
         for step in steps {
             match step {
                 Step::Take(count) => world.take(count),
@@ -309,6 +358,8 @@ proptest! {
         for key in world.expected() {
             prop_assert!(world.is_settled(key), "{:?} reached nobody", key);
         }
+        let given_up = world.dead.keys().all(|(_, target)| (0..TARGETS).any(|at| *target == name(TargetId(at))));
+        prop_assert!(given_up, "a dead letter names its target: {:?}", world.dead);
     }
 
     #[test]
@@ -438,4 +489,36 @@ fn a_row_whose_target_is_gone_is_given_up() {
     let letter = &world.dead[&(1, "retired".to_owned())];
     assert_eq!((letter.attempts, world.rows.len()), (3, 0));
     assert_eq!(letter.reason, "no such target is left");
+}
+
+#[test]
+fn what_dies_goes_to_the_queue_and_what_the_queue_refuses_stays_as_a_dead_letter() {
+    for (queue, is_buried) in [(Manner::Fails { times: 2 }, true), (Manner::Refuses, false)] {
+        let mut world = World::new(small_policy(), vec![[None, Some(Manner::AlwaysFails)]]);
+        world.queue = queue;
+        world.drain();
+        assert_eq!(world.tries[&(1, WITH_QUEUE)], 5);
+        assert_eq!(
+            (world.buried.len(), world.dead.len()),
+            (usize::from(is_buried), usize::from(!is_buried))
+        );
+        for letter in world.dead.values() {
+            assert_eq!((letter.target.as_str(), letter.attempts), ("target-1", 5));
+            assert!(letter.reason.starts_with("given up after 5 tries: work; and its dead-letter"));
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_gone_and_idle_gives_its_id_to_another() {
+    let mut deliveries = Deliveries::new(0, 7);
+    let first = deliveries.know("first", Terms::default());
+    let event = Arc::new(event("order#1", 1));
+    deliveries.take(1, &event, &[first], Timestamp::EPOCH);
+    deliveries.forget(|_| false);
+    assert_eq!(deliveries.name(first), Some("first"), "something of it is open");
+    let attempts = deliveries.start(Timestamp::EPOCH);
+    deliveries.finish(attempts[0].key, Ok(()), Timestamp::EPOCH);
+    deliveries.forget(|_| false);
+    assert_eq!(deliveries.know("second", Terms::default()), first);
 }

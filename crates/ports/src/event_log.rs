@@ -84,6 +84,12 @@ pub trait EventLog: Send + Sync {
     /// `Unavailable`, `Corrupt`.
     async fn story(&self, correlation_id: &str, after: u64, limit: usize) -> Result<Vec<Archived>>;
 
+    /// The place of the last event; zero while there is none.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    async fn last(&self) -> Result<u64>;
+
     /// Where delivery stands: the cursor and the redeliveries due by `now`, at most `limit`, with
     /// their events, the longest due first.
     ///

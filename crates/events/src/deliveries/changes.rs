@@ -1,5 +1,6 @@
 //! What has happened to deliveries and is not recorded yet.
 
+use crate::dead_letter::{self, Death};
 use contracts::Timestamp;
 use ports::event_log::{DeadLetter, Redelivery, Settlement};
 use std::collections::BTreeMap;
@@ -33,15 +34,31 @@ impl Changes {
         self.0.insert(key, Change::Dead(letter));
     }
 
+    /// The delivery has died and is on its way to its target's dead-letter queue.
+    pub(super) fn bury(&mut self, (sequence, target): (u64, &str), death: &Death, now: Timestamp) {
+        self.done(sequence, target.to_owned());
+        self.again(Redelivery {
+            sequence,
+            target: dead_letter::row_of(target),
+            attempts: 0,
+            first_at: now,
+            due_at: now,
+            reason: death.to_reason(),
+        });
+    }
+
     /// The delivery that `row` stands for is given up for a reason of ours.
     pub(super) fn give_up(&mut self, row: &Redelivery, at: Timestamp, reason: &str) {
-        self.dead(DeadLetter {
-            sequence: row.sequence,
-            target: row.target.clone(),
-            attempts: row.attempts,
-            at,
-            reason: reason.to_owned(),
-        });
+        let (mut target, mut attempts) = (row.target.as_str(), row.attempts);
+        let mut reason = reason.to_owned();
+        if let Some(died) = dead_letter::target_of(&row.target) {
+            let death = Death::of_reason(&row.reason);
+            self.done(row.sequence, row.target.clone());
+            (target, attempts) = (died, death.attempts);
+            reason = format!("{}; and its dead-letter queue: {reason}", death.message);
+        }
+        let target = target.to_owned();
+        self.dead(DeadLetter { sequence: row.sequence, target, attempts, at, reason });
     }
 
     /// Whether a change of the delivery is waiting to be recorded.

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use contracts::Envelope;
 use contracts::envelope::{Detail, Metadata};
 use events::{
-    DeliveryError, Dispatcher, EmbeddedBus, Pattern, Relay, RetryPolicy, Routes, Rule, Target,
+    BusRoutes, DeliveryError, Dispatcher, EmbeddedBus, Pattern, Relay, Route, Routes, Rule,
+    Switchboard, Target, Terms,
 };
 use memory::{MemoryLog, MemoryOutbox};
 use ports::bus::ENTRIES_MAX;
@@ -100,15 +101,17 @@ impl Target for Notebook {
     }
 }
 
-fn routes(target: &Arc<Notebook>) -> Routes {
+fn switchboard(target: &Arc<Notebook>) -> Arc<Switchboard> {
     let pattern = Pattern::parse(r#"{"source": ["ordersaga.order"]}"#);
     let rule = Rule {
         name: "placed".into(),
-        pattern: pattern.expect("the pattern is written well"),
+        pattern: Arc::new(pattern.expect("the pattern is written well")),
         targets: vec!["notebook".into()],
     };
     let target = Arc::clone(target) as Arc<dyn Target>;
-    Routes::new(&[rule], vec![("notebook".into(), target)]).expect("the rule's target is there")
+    let route = Route { name: "notebook".into(), target, terms: Terms::default() };
+    let routes = BusRoutes::new(&[rule], vec![route]).expect("the rule's target is there");
+    Arc::new(Switchboard::new(Routes::default().with("default", routes)))
 }
 
 /// A driver at work, until it is told to stop.
@@ -125,12 +128,14 @@ impl Running {
     ) -> Self {
         let log = Arc::clone(log) as Arc<dyn EventLog>;
         let clock = Arc::clone(clock) as Arc<dyn Clock>;
-        let policy = RetryPolicy::default();
-        let dispatcher = Dispatcher::new(log, clock, routes(target), policy, 7);
+        let dispatcher = Dispatcher::new(log, clock, switchboard(target), 7);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(dispatcher.run(async {
-            stopped.await.expect("whoever runs the driver also stops it");
-        }));
+        let task = tokio::spawn(async {
+            let stopped = async {
+                stopped.await.expect("whoever runs the driver also stops it");
+            };
+            assert!(!dispatcher.run(stopped).await, "it does not end by itself");
+        });
         Self { stop, task }
     }
 

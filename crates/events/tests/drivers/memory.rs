@@ -89,6 +89,10 @@ impl EventLog for MemoryLog {
         Ok(state.after(after).filter(belongs).take(limit).collect())
     }
 
+    async fn last(&self) -> Result<u64> {
+        Ok(self.working()?.archive.len() as u64)
+    }
+
     async fn standing(&self, now: Timestamp, limit: usize) -> Result<Standing> {
         let state = self.working()?;
         let mut rows: Vec<&Redelivery> = state.rows.values().collect();

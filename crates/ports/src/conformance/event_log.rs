@@ -83,6 +83,7 @@ async fn due(subject: &Subject, seconds: u64) -> Vec<(u64, String)> {
 }
 
 async fn a_new_log_is_empty_and_stands_at_zero(subject: Subject) {
+    assert_eq!(worked(subject.last().await), 0);
     assert_eq!(worked(subject.after(0, 10).await), []);
     assert_eq!(worked(subject.standing(at(60), 10).await), Standing::default());
     assert!(append(&subject, Vec::new()).await.is_empty());
