@@ -1,15 +1,22 @@
 //! The AWS API of a running system: what it fronts, and how clients are pointed at it.
 
 use crate::config::Config;
-use aws_api::{Api, Guard};
+use aws_api::{Api, EventBridge, Family, Guard};
+use events::ControlPlane;
 use ports::{Clock, Ids};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Puts the API together.
-pub(crate) fn api(config: &Config, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Arc<Api> {
+pub(crate) fn api(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+    plane: &Arc<ControlPlane>,
+) -> Arc<Api> {
     let guard = config.aws_credentials.clone().map_or(Guard::Anybody, Guard::Signed);
-    Arc::new(Api::new(guard, Arc::clone(clock), Arc::clone(ids)))
+    let api = Api::new(guard, Arc::clone(clock), Arc::clone(ids));
+    Arc::new(api.with(Family::EventBridge, EventBridge::operations(Arc::clone(plane))))
 }
 
 /// What a person pastes into a shell so that AWS's clients call this system.

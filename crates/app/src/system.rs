@@ -124,7 +124,7 @@ impl System {
         parts.run("the HTTP API", served);
         let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = listeners.aws {
-            let api = aws::api(&config, &clock, &ids);
+            let api = aws::api(&config, &clock, &ids, &plane);
             parts.run("the AWS API", aws_api::serve(listener, api, parts.stop()));
         }
         Ok(Self {

@@ -14,6 +14,7 @@
 //! (`AWSEvents`, JSON 1.1) and SQS (`AmazonSQS`, JSON 1.0 with the query errors of old).
 
 mod api;
+mod event_bridge;
 mod family;
 mod fault;
 mod guard;
@@ -24,6 +25,7 @@ mod server;
 mod sigv4;
 
 pub use api::Api;
+pub use event_bridge::EventBridge;
 pub use family::Family;
 pub use fault::Fault;
 pub use guard::{Credentials, Guard};

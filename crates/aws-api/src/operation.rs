@@ -31,7 +31,6 @@ pub struct Operations<S: 'static> {
 
 /// Lists the operations of a service and their handlers:
 /// `async fn(&Service, Members) -> Result<impl Serialize, Fault>`.
-#[cfg_attr(not(test), expect(unused_macros, reason = "the first service uses it"))]
 macro_rules! operations {
     ($service:ty; $($name:ident => $handler:path),+ $(,)?) => {
         &[$($crate::operation::Operation {
@@ -44,11 +43,9 @@ macro_rules! operations {
         }),+]
     };
 }
-#[cfg_attr(not(test), expect(unused_imports, reason = "the first service uses it"))]
 pub(crate) use operations;
 
 /// The members of an output.
-#[cfg_attr(not(test), expect(dead_code, reason = "the first service uses it"))]
 pub(crate) fn said(output: impl serde::Serialize) -> Result<Value, Fault> {
     match serde_json::to_value(output) {
         Ok(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
