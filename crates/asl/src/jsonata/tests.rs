@@ -368,3 +368,32 @@ proptest! {
         prop_assert_eq!(first, template.evaluate(&world.scope()));
     }
 }
+
+/// The checks that are written into a tree change nothing but what runs away.
+#[test]
+fn counted_ranges_and_paths_answer_as_they_do_uncounted() {
+    for (expression, expected) in [
+        ("[1..3]", json!([1, 2, 3])),
+        ("[0, 1..3, 9]", json!([0, 1, 2, 3, 9])),
+        ("[2..1]", json!([])),
+        ("[[1..2], 3]", json!([[1, 2], 3])),
+        ("[1..3].($ * 2)", json!([2, 4, 6])),
+        ("[1..2].[$, $ * 10]", json!([[1, 10], [2, 20]])),
+        ("[1..2].[1..$]", json!([[1], [1, 2]])),
+        ("[1..2].([1..$])", json!([1, 1, 2])),
+        ("[1..2].{'n': $}", json!([{"n": 1}, {"n": 2}])),
+        ("($o := [{'p': [1, 2]}, {'p': [3]}]; $o.p.($ + 1))", json!([2, 3, 4])),
+        ("($o := [{'p': [[1], [2]]}]; $o.$.p)", json!([[1], [2]])),
+        ("($o := {'a': {'b': 7}}; $o.a.$o.a.b)", json!(7)),
+        ("($o := [{'a': 1}, {'b': 2}]; $o.($.a)[0])", json!(1)),
+        ("($o := [{'a': [1, 2]}]; $o.(a)[0])", json!(1)),
+        ("($o := {'a': 1}; $o.(a)[])", json!([1])),
+        ("($o := {'a': [5, 6]}; $o.*.($ & '!'))", json!(["5!", "6!"])),
+        ("'a' & 1 & [2, {'b': null}]", json!("a1[2,{\"b\":null}]")),
+        ("$string({'a': [1]}) & $join(['x', 'y'], '-')", json!("{\"a\":[1]}x-y")),
+        ("$replace('aXbX', 'X', '--')", json!("a--b--")),
+        ("$replace('aXbX', /X/, function($m) { '<' & $m.match & '>' })", json!("a<X>b<X>")),
+    ] {
+        check(json!(format!("{{% {expression} %}}")), expected);
+    }
+}

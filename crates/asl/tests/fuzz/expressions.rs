@@ -70,7 +70,17 @@ proptest! {
 }
 
 /// What would take for ever, or all memory, if nothing bounded it.
-const RUNAWAYS: [&str; 13] = [
+const RUNAWAYS: [&str; 22] = [
+    "[1..100000].([1..100000])",
+    "[1..1000].([1..1000].([1..1000]))",
+    "$states.input.b.$states.input.b.$states.input.b.$states.input.b",
+    "$states.input.b.($states.input.b.($states.input.b.($states.input.b)))",
+    "($x := [1..5000].{'b': $states.input.b}; $x.$$.$x.b)",
+    "$string([1..200000].{'b': $states.input})",
+    "($s := $string($states.input); $t := $s&$s&$s&$s; $u := $t&$t&$t&$t; $v := $u&$u&$u&$u;\
+     $w := $v&$v&$v&$v; $x := $w&$w&$w&$w; $y := $x&$x&$x&$x; $z := $y&$y&$y&$y; $z&$z&$z&$z)",
+    "($s := $string($states.input); $replace($s, /./, $s))",
+    "($s := $string($states.input); $replace($s, '1', $s & $s & $s & $s & $s & $s & $s & $s))",
     "($f := function($x){ $f($x + 1) }; $f(1))",
     "($f := function($x){ 1 + $f($x + 1) }; $f(1))",
     "[1..10000000]",
@@ -88,7 +98,8 @@ const RUNAWAYS: [&str; 13] = [
 
 #[test]
 fn an_expression_that_would_run_away_is_stopped() {
-    let input = json!({"a": (0..200).map(|at| json!({"b": [at, {"c": at}]})).collect::<Vec<_>>()});
+    let many: Vec<Value> = (0..4_000).map(|at| json!({"b": [at, {"c": at}]})).collect();
+    let input = json!({"a": many[..200], "b": many});
     for runaway in RUNAWAYS {
         soon(runaway, || ask(runaway, &input));
     }
