@@ -284,6 +284,34 @@ async fn items_are_read_from_an_object_and_results_written_as_objects() {
 }
 
 #[tokio::test]
+async fn items_are_read_only_as_they_are_needed() {
+    const ROWS: usize = 5_000;
+    let world = World::new().await;
+    let engine = world.open().await;
+    let blobs = world.journal().blobs();
+    let rows: Vec<String> =
+        (0..ROWS).map(|n| json!({"n": n, "p": "x".repeat(90)}).to_string()).collect();
+    blobs.put("data", "rows.jsonl", rows.join("\n").into_bytes()).await.unwrap();
+    let fields = json!({
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": {"Bucket": "data", "Key": "rows.jsonl"},
+            "ReaderConfig": {"InputType": "JSONL"},
+        },
+        "MaxConcurrency": 3,
+    });
+    engine.publish("m", &asking(&fields)).await.unwrap();
+    world.steps.hold();
+    engine.start(start("r", json!({}))).await.unwrap();
+    world.steps.called(3).await;
+    let run = until(&engine, "r", |run| run.children.pending > 0).await;
+    let known = usize::try_from(run.items.total()).unwrap();
+    assert!(known < ROWS / 5, "{known} items were read for 3 that run");
+    assert_eq!(run.children.running, 3);
+    engine.stop(&id("r"), None, None).await.unwrap();
+}
+
+#[tokio::test]
 async fn objects_are_listed_or_read_one_after_the_other() {
     let world = World::new().await;
     let engine = world.open().await;

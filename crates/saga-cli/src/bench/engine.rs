@@ -1,6 +1,7 @@
 //! The engine alone: four journalled tasks that do nothing, over HTTP, durable.
 
 use crate::bench::load::{self, Client, Measured};
+use crate::bench::maps;
 use crate::bench::server::Server;
 use adapter_local::{LocalDb, SystemClock, SystemIds};
 use anyhow::{Context, Result, ensure};
@@ -61,7 +62,13 @@ pub(crate) async fn serve(data_dir: &Path) -> Result<()> {
     };
     let engine = Engine::new(ports, seam);
     engine.publish(MACHINE, DEFINITION).await?;
-    let router = Router::new().route("/sagas", post(saga)).with_state(engine);
+    for (machine, definition) in maps::MACHINES {
+        engine.publish(machine, definition).await?;
+    }
+    let router = Router::new()
+        .route("/sagas", post(saga))
+        .route("/maps/{machine}", post(maps::map))
+        .with_state(engine);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     crate::say(&format!("{} http://{}", super::server::READY, listener.local_addr()?));
     axum::serve(listener, router).await.context("serve")

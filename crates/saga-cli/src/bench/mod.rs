@@ -3,6 +3,7 @@
 //! ```text
 //! engine  POST starts a saga of four tasks that do nothing, answers when it has ended
 //! orders  POST places an order, GET waits until it is confirmed: through everything
+//! maps    a distributed Map over an object of many lines; the largest inline Map
 //! floor   the same bytes, appended in durable group commits
 //! ```
 //!
@@ -12,6 +13,7 @@
 mod engine;
 mod floor;
 mod load;
+mod maps;
 mod orders;
 mod procfs;
 mod server;
@@ -36,7 +38,7 @@ pub(crate) struct Bench {
     serve: Option<Serve>,
     /// What to measure; everything by default.
     #[arg(long, value_enum)]
-    only: Option<Subject>,
+    only: Option<Only>,
     /// How many clients work at once.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256],
         value_parser = clap::value_parser!(u16).range(1..))]
@@ -62,12 +64,34 @@ enum Serve {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     /// The engine alone.
     Engine,
     /// The whole order path.
     Orders,
+}
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// The engine alone.
+    Engine,
+    /// The whole order path.
+    Orders,
+    /// Maps of many items.
+    Maps,
+}
+
+impl Only {
+    /// What is measured in closed loops.
+    const fn subject(self) -> Option<Subject> {
+        match self {
+            Self::Engine => Some(Subject::Engine),
+            Self::Orders => Some(Subject::Orders),
+            Self::Maps => None,
+        }
+    }
 }
 
 impl Subject {
@@ -117,11 +141,15 @@ impl Bench {
         let duration = Duration::from_secs(seconds);
         let clients = if self.quick { vec![1, 64] } else { self.clients };
         std::fs::create_dir_all(&self.dir).context("make the directory for measured data")?;
-        for subject in Subject::ALL.into_iter().filter(|s| self.only.is_none_or(|o| o == *s)) {
+        let chosen = |subject| self.only.is_none_or(|only| only.subject() == Some(subject));
+        for subject in Subject::ALL.into_iter().filter(|subject| chosen(*subject)) {
             for &clients in &clients {
                 let dir = tempfile::tempdir_in(&self.dir)?;
                 crate::say(&measure(subject, dir.path(), usize::from(clients), duration).await?);
             }
+        }
+        if self.only.is_none_or(|only| only == Only::Maps) {
+            maps::run(&self.dir, self.quick).await?;
         }
         Ok(())
     }
