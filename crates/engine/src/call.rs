@@ -125,7 +125,11 @@ pub(crate) fn request(invoke: &Invoke) -> Result<TaskRequest, TaskError> {
         }
         Some(Shape::Service) => {
             let (service, action) = (invoke.resource.service(), base_action(&invoke.resource));
-            (format!("{service}:{action}"), Invocation::default(), Arc::clone(arguments))
+            let name = match service {
+                "http" => format!("{service}:{action}:{}", host(arguments)),
+                _ => format!("{service}:{action}"),
+            };
+            (name, Invocation::default(), Arc::clone(arguments))
         }
         None => return Err(invalid(&format!("{} cannot be called", invoke.resource))),
     };
@@ -137,6 +141,13 @@ pub(crate) fn request(invoke: &Invoke) -> Result<TaskRequest, TaskError> {
         attempt: invoke.attempt,
         deadline: invoke.deadline,
     })
+}
+
+/// The host that an HTTP API is at, so that each has a breaker of its own.
+fn host(arguments: &Value) -> &str {
+    let url = arguments.get("ApiEndpoint").and_then(Value::as_str).unwrap_or_default();
+    let after = url.split_once("://").map_or(url, |(_, after)| after);
+    after.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// The name in a function's ARN or the name itself, and the qualifier after it, if there is one.
@@ -265,6 +276,18 @@ mod tests {
         assert_eq!(said(json!({"Qualifier": "live"})).unwrap().qualifier.as_deref(), Some("live"));
         let refused = said(json!({"InvocationType": "Sometimes"})).unwrap_err();
         assert!(refused.contains("RequestResponse, Event or DryRun"), "{refused}");
+    }
+
+    #[test]
+    fn each_http_api_is_guarded_by_itself() {
+        for (url, expected) in [
+            ("https://api.example.com/v1?x=1", "api.example.com"),
+            ("http://127.0.0.1:9000", "127.0.0.1:9000"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(host(&json!({"ApiEndpoint": url})), expected);
+        }
+        assert_eq!(host(&json!({})), "");
     }
 
     #[test]

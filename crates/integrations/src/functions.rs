@@ -63,11 +63,11 @@ impl Functions {
     async fn send(&self, base: &Url, request: &TaskRequest) -> Result<Response, NoAnswer> {
         let invocation = &request.invocation;
         let mut url = base.clone();
-        url.set_path(&format!(
-            "{}/2015-03-31/functions/{}/invocations",
-            base.path().trim_end_matches('/'),
-            request.function
-        ));
+        if let Ok(mut path) = url.path_segments_mut() {
+            // Step by step, so that a name with a slash in it is still one name.
+            let steps = ["2015-03-31", "functions", &request.function, "invocations"];
+            path.pop_if_empty().extend(steps);
+        }
         if let Some(qualifier) = &invocation.qualifier {
             url.query_pairs_mut().append_pair("Qualifier", qualifier);
         }

@@ -20,6 +20,8 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
+/// The integration's name.
+pub(crate) const NAME: &str = "http:invoke";
 /// The longest a call takes, whatever the state's timeout is (Step Functions' limit).
 const CALL_MAX: Duration = Duration::from_secs(60);
 /// The largest answer (Step Functions: as much as a state's output).

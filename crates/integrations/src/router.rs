@@ -120,6 +120,8 @@ impl Integrations {
             Some(name) => (Dialect::Sdk, name),
             None => (Dialect::Optimized, &*request.function),
         };
+        // The host behind it is for the breaker.
+        let name = if name.starts_with(http::NAME) { http::NAME } else { name };
         let voice = |service| Voice { service, dialect, request_id: request_id(request) };
         let (voice, answer) = match name {
             "events:putEvents" | "eventbridge:putEvents" => {
@@ -130,7 +132,7 @@ impl Integrations {
             "dynamodb:putItem" => self.document(Action::Put, request, voice(&DYNAMODB)).await,
             "dynamodb:updateItem" => self.document(Action::Update, request, voice(&DYNAMODB)).await,
             "dynamodb:deleteItem" => self.document(Action::Delete, request, voice(&DYNAMODB)).await,
-            "http:invoke" => (voice(&HTTP), self.invoke_http(request).await),
+            http::NAME => (voice(&HTTP), self.invoke_http(request).await),
             "sns:publish" => {
                 let voice = voice(&SNS);
                 (voice, self.publish(request, &voice).await)

@@ -41,7 +41,7 @@ pub(crate) fn client(
 /// A call that got no answer.
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
-    /// `Unavailable`: it was not made. `Timeout`: it may have happened.
+    /// `Unavailable`: it was not made. `Timeout`: it may have happened. `Invalid`: it cannot be.
     pub(crate) kind: Kind,
     /// Whether the time was up.
     pub(crate) late: bool,
@@ -51,7 +51,11 @@ pub(crate) struct NoAnswer {
 
 impl From<reqwest::Error> for NoAnswer {
     fn from(error: reqwest::Error) -> Self {
-        let kind = if error.is_connect() { Kind::Unavailable } else { Kind::Timeout };
+        let kind = match (error.is_builder(), error.is_connect()) {
+            (true, _) => Kind::Invalid,
+            (false, true) => Kind::Unavailable,
+            (false, false) => Kind::Timeout,
+        };
         // The URL may carry a secret of a connection.
         let (late, error) = (error.is_timeout(), error.without_url());
         Self { kind, late, cause: chain(&error) }

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// A call of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskRequest {
-    /// Who is called: a function's name, or `service:action` for an integration.
+    /// Who is called: a function's name, or `service:action` for an integration, with the host
+    /// behind `http:invoke:`. Whatever has a name here has a breaker of its own.
     pub function: String,
     /// How a function is called, where the caller says more than what.
     pub invocation: Invocation,

@@ -145,6 +145,11 @@ impl Reader<'_> {
         match (text("header"), text("username")) {
             (Some(header), None) => {
                 let value = self.secret(given, "value", at)?;
+                let is_header = http::HeaderName::try_from(&header).is_ok()
+                    && http::HeaderValue::try_from(&value).is_ok();
+                if !is_header {
+                    self.problems.push(format!("{at} `{header}` and its value are no HTTP header"));
+                }
                 Some(Authorization::ApiKey { header, value })
             }
             (None, Some(username)) => {

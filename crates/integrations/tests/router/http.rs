@@ -15,7 +15,7 @@ async fn an_http_api_is_called_and_its_answer_is_the_result() {
         "ApiEndpoint": url.as_str(), "Method": "PUT", "RequestBody": {"order": 7},
         "QueryParameters": {"dry": true}, "Headers": {"X-Note": "n"},
     });
-    let result = world.call("http:invoke", call).await.unwrap();
+    let result = world.call("http:invoke:127.0.0.1", call).await.unwrap();
     assert_eq!(result["StatusCode"], 201);
     assert_eq!(result["StatusText"], "Created");
     assert_eq!(result["ResponseBody"], json!({"id": 1}));

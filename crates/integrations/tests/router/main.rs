@@ -5,6 +5,7 @@
 mod documents;
 mod functions;
 mod http;
+mod machine;
 mod messages;
 mod recorded;
 mod world;

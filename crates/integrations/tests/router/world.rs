@@ -58,9 +58,9 @@ pub(crate) struct Settings {
 /// A router and everything behind it.
 pub(crate) struct World {
     pub(crate) db: Arc<LocalDb>,
-    clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<ManualClock>,
     settings: Settings,
-    router: Router<Ours>,
+    pub(crate) router: Router<Ours>,
     _dir: TempDir,
 }
 
