@@ -139,7 +139,18 @@ pub(crate) async fn put(
         .collect();
     let published = match good.is_empty() {
         true => Vec::new(),
-        false => bus.publish(&good).await?,
+        false => bus.publish(&good).await.map_err(|error| match error.kind() {
+            Kind::Invalid => {
+                Refused::generic("ValidationException", ports::task::chain(&error)).into()
+            }
+            Kind::NotFound
+            | Kind::Conflict
+            | Kind::Throttled
+            | Kind::Timeout
+            | Kind::Unavailable
+            | Kind::Denied
+            | Kind::Corrupt => Failure::World(error),
+        })?,
     };
     let mut published = published.into_iter();
     let answers: Vec<Value> = entries
