@@ -1,22 +1,42 @@
 //! The AWS API of a running system: what it fronts, and how clients are pointed at it.
 
 use crate::config::Config;
-use aws_api::{Api, EventBridge, Family, Guard};
+use adapter_local::LocalDb;
+use aws_api::{Api, EventBridge, Family, Guard, Sqs, StepFunctions};
+use engine::Engine;
 use events::ControlPlane;
 use ports::{Clock, Ids};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
-/// Puts the API together.
-pub(crate) fn api(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    ids: &Arc<dyn Ids>,
-    plane: &Arc<ControlPlane>,
-) -> Arc<Api> {
+/// What the API fronts.
+pub(crate) struct Fronts<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) plane: &'a Arc<ControlPlane>,
+    pub(crate) db: &'a Arc<LocalDb>,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) ids: &'a Arc<dyn Ids>,
+    pub(crate) stopping: &'a CancellationToken,
+}
+
+/// Puts the API together; `at` is where it listens.
+pub(crate) fn api(config: &Config, at: SocketAddr, fronts: &Fronts<'_>) -> Arc<Api> {
+    let Fronts { engine, plane, db, clock, ids, stopping } = *fronts;
     let guard = config.aws_credentials.clone().map_or(Guard::Anybody, Guard::Signed);
-    let api = Api::new(guard, Arc::clone(clock), Arc::clone(ids));
-    Arc::new(api.with(Family::EventBridge, EventBridge::operations(Arc::clone(plane))))
+    let states = StepFunctions { engine: engine.clone(), stopping: stopping.clone() };
+    let queues = Sqs {
+        queues: Arc::clone(db) as _,
+        registry: Arc::clone(db) as _,
+        moves: Arc::clone(db) as _,
+        base_url: format!("http://{at}"),
+        stopping: stopping.clone(),
+    };
+    let api = Api::new(guard, Arc::clone(clock), Arc::clone(ids))
+        .with(Family::StepFunctions, states.operations())
+        .with(Family::EventBridge, EventBridge::operations(Arc::clone(plane)))
+        .with(Family::Sqs, queues.operations());
+    Arc::new(api)
 }
 
 /// What a person pastes into a shell so that AWS's clients call this system.

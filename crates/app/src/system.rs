@@ -123,8 +123,12 @@ impl System {
         let served = http::serve(listeners.http.0, services, parts.stop());
         parts.run("the HTTP API", served);
         let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
-        if let Some((listener, _)) = listeners.aws {
-            let api = aws::api(&config, &clock, &ids, &plane);
+        if let Some((listener, at)) = listeners.aws {
+            let stopping = &parts.stopping;
+            let (engine, plane, db) = (&engine, &plane, &db);
+            let fronts =
+                aws::Fronts { engine, plane, db, clock: &clock, ids: &ids, stopping };
+            let api = aws::api(&config, at, &fronts);
             parts.run("the AWS API", aws_api::serve(listener, api, parts.stop()));
         }
         Ok(Self {
@@ -280,6 +284,10 @@ fn deliver(
     ids: &Arc<dyn Ids>,
     plane: &Arc<ControlPlane>,
 ) {
+    parts.run_infallible("the moves between queues", {
+        let (db, stop) = (Arc::clone(db), parts.stop());
+        async move { db.keep_moving(stop).await }
+    });
     let bus = Arc::new(EmbeddedBus::new(Arc::clone(db) as _));
     let relay = Relay::new(Arc::clone(db) as _, bus, Arc::clone(clock), ids.seed());
     parts.run_infallible("the outbox relay", relay.run(parts.stop()));

@@ -138,7 +138,13 @@ impl Fault {
         }
     }
 
-    fn message(&self) -> String {
+    /// Whether it is this server's fault.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.status().is_server_error()
+    }
+
+    /// What is said to the caller.
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::Constraints(wrong) => {
                 let errors = if wrong.len() == 1 { "error" } else { "errors" };

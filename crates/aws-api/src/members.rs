@@ -49,18 +49,27 @@ impl Members {
     /// A text that may be there.
     pub fn text_if(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
         let text: String = self.read_if(name)?;
-        let (min, max) = (*length.start(), *length.end());
-        // Every character has a byte, so that a text that is short in bytes need not be counted.
-        let is_short = text.len() < min || (text.len() < 4 * min && text.chars().count() < min);
-        let is_long = text.len() > max && text.chars().count() > max;
-        if is_short {
-            let rule = format!("Member must have length greater than or equal to {min}");
-            self.wrong(name, Some(&text), &rule);
-        } else if is_long {
-            let rule = format!("Member must have length less than or equal to {max}");
+        if let Some(rule) = broken_length(&text, length) {
             self.wrong(name, Some(&text), &rule);
         }
         Some(text)
+    }
+
+    /// A text that may be there and whose content is never said back, as of definitions and
+    /// payloads.
+    pub fn secret_if(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
+        let text: String = self.read_if(name)?;
+        if let Some(rule) = broken_length(&text, length) {
+            let at = self.path(name);
+            self.wrong.push(format!("Value at '{at}' failed to satisfy constraint: {rule}"));
+        }
+        Some(text)
+    }
+
+    /// A text that must be there and whose content is never said back.
+    pub fn secret(&mut self, name: &str, length: RangeInclusive<usize>) -> String {
+        let text = self.secret_if(name, length);
+        self.required(name, text)
     }
 
     /// A whole number that may be there.
@@ -248,6 +257,19 @@ impl Members {
             (at, name) => format!("{at}.{name}"),
         }
     }
+}
+
+/// The rule of lengths that a text breaks, if it breaks one.
+fn broken_length(text: &str, length: RangeInclusive<usize>) -> Option<String> {
+    let (min, max) = (*length.start(), *length.end());
+    // Only a text whose bytes are too many, or hardly enough, must be counted.
+    if text.len() < min.saturating_mul(4) && text.chars().count() < min {
+        return Some(format!("Member must have length greater than or equal to {min}"));
+    }
+    if text.len() > max && text.chars().count() > max {
+        return Some(format!("Member must have length less than or equal to {max}"));
+    }
+    None
 }
 
 fn shortened(text: &str) -> String {

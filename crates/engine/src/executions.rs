@@ -243,6 +243,21 @@ impl Engine {
         Ok(Page { items, next: page.next })
     }
 
+    /// Reads an execution's history from the beginning, as Step Functions renders it.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn events(
+        &self,
+        id: &ExecutionId,
+    ) -> Result<Vec<asl::history::HistoryEvent>, Refusal> {
+        let entries = self.shared.ports.journal.read(id).await?;
+        if entries.is_empty() {
+            return Err(Refusal::ExecutionDoesNotExist(id.clone()));
+        }
+        Ok(asl::history::render(&codec::decode(id, &entries)?))
+    }
+
     /// Waits for a task of an activity and takes it; who stops waiting takes nothing.
     pub async fn activity_task(
         &self,
@@ -304,12 +319,7 @@ impl SagaEngine for Engine {
     }
 
     async fn history(&self, id: &ExecutionId) -> Result<Vec<HistoryEvent>, Refusal> {
-        let entries = self.shared.ports.journal.read(id).await?;
-        if entries.is_empty() {
-            return Err(Refusal::ExecutionDoesNotExist(id.clone()));
-        }
-        let events = codec::decode(id, &entries)?;
-        Ok(asl::history::render(&events).into_iter().map(rendered).collect())
+        Ok(self.events(id).await?.into_iter().map(rendered).collect())
     }
 
     async fn stop(
@@ -335,9 +345,7 @@ impl SagaEngine for Engine {
             Callback::Success(output) => {
                 What::CallbackSucceeded { token, output: Arc::new(output) }
             }
-            Callback::Failure { error, cause } => {
-                What::CallbackFailed { token, error: Some(error), cause: Some(cause) }
-            }
+            Callback::Failure { error, cause } => What::CallbackFailed { token, error, cause },
             Callback::Heartbeat => What::Heartbeat { token },
         };
         match tell(&self.shared, &id, what).await {

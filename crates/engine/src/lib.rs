@@ -32,6 +32,7 @@ mod programs;
 mod records;
 mod timers;
 mod transport;
+mod trial;
 mod waiters;
 
 pub use activities::{Activities, Activity, ActivityTask};

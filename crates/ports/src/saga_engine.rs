@@ -109,10 +109,10 @@ pub enum Callback {
     Success(Value),
     /// It failed.
     Failure {
-        /// The error's name.
-        error: String,
-        /// What is said about it.
-        cause: String,
+        /// The error's name, if it has one.
+        error: Option<String>,
+        /// What is said about it, if anything is.
+        cause: Option<String>,
     },
     /// It is still being worked on.
     Heartbeat,

@@ -277,6 +277,14 @@ impl Machines {
         Ok(Described { machine, version, definition, program })
     }
 
+    /// The text of a definition by its hash.
+    ///
+    /// # Errors
+    /// `World`.
+    pub async fn definition(&self, hash: &str) -> Result<String, MachineRefusal> {
+        Ok(self.programs.text(hash).await?.0)
+    }
+
     /// Lists machines by name.
     ///
     /// # Errors
