@@ -126,8 +126,7 @@ impl System {
         if let Some((listener, at)) = listeners.aws {
             let stopping = &parts.stopping;
             let (engine, plane, db) = (&engine, &plane, &db);
-            let fronts =
-                aws::Fronts { engine, plane, db, clock: &clock, ids: &ids, stopping };
+            let fronts = aws::Fronts { engine, plane, db, clock: &clock, ids: &ids, stopping };
             let api = aws::api(&config, at, &fronts);
             parts.run("the AWS API", aws_api::serve(listener, api, parts.stop()));
         }
