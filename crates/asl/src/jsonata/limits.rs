@@ -14,7 +14,7 @@
 //! data.
 
 use super::tree::children_mut;
-use crate::expression::TEXT_BYTES_MAX;
+use crate::expression::{DEPTH_MAX, TEXT_BYTES_MAX};
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep};
 use jsonata_core::evaluator::{Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::value::JValue;
@@ -36,6 +36,17 @@ const ITEMS_MAX: usize = 16 * SEQUENCE_ITEMS_MAX;
 
 /// How many bytes a replacement may make of a text if every character of it is replaced.
 const REPLACED_BYTES_MAX: usize = 16 * TEXT_BYTES_MAX;
+
+/// How many items the arrays may have together that functions of one expression answer with: about
+/// a second of work. A function that adds to a list copies it.
+const CALL_ITEMS_MAX: usize = 512 * SEQUENCE_ITEMS_MAX;
+
+/// How deep a value may be nested that a function answers with: the crate takes time in proportion
+/// to the depth for every level that is put around it.
+const LEVELS_MAX: usize = 4 * DEPTH_MAX;
+
+/// How many of the parts of a value are looked at for the next level of it.
+const PARTS_MAX: usize = 8;
 
 /// The functions the checks call; the blank keeps expressions from spelling them.
 const CALL_BEGINS: &str = "call begins";
@@ -177,9 +188,16 @@ pub(super) fn register(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> 
         arguments.iter().try_for_each(check_size)?;
         Ok(JValue::Undefined)
     })?;
-    evaluator.register_fn(CALL_ENDS, |arguments: &[JValue]| {
+    let copied = Rc::new(Cell::new(0_usize));
+    evaluator.register_fn(CALL_ENDS, move |arguments: &[JValue]| {
         let answer = arguments.first().cloned().unwrap_or(JValue::Undefined);
+        let items = if let JValue::Array(items) = &answer { items.len() } else { 0 };
+        copied.set(copied.get().saturating_add(items));
+        if copied.get() > CALL_ITEMS_MAX {
+            return Err(refused(format!("more than {CALL_ITEMS_MAX} items on the way")));
+        }
         check_size(&answer)?;
+        check_depth(&answer)?;
         Ok(answer)
     })?;
     let items = Rc::new(Cell::new(0_usize));
@@ -234,6 +252,20 @@ fn fits(value: &JValue, room: &mut usize) -> bool {
         }),
         _ => true,
     }
+}
+
+/// Follows a value down by the first part of every level that has parts itself.
+fn check_depth(value: &JValue) -> Result<(), EvaluatorError> {
+    let has_parts = |value: &&JValue| matches!(value, JValue::Array(_) | JValue::Object(_));
+    let mut inner = Some(value);
+    for _ in 0..=LEVELS_MAX {
+        inner = match inner {
+            Some(JValue::Array(items)) => items.iter().take(PARTS_MAX).find(has_parts),
+            Some(JValue::Object(members)) => members.values().take(PARTS_MAX).find(has_parts),
+            Some(_) | None => return Ok(()),
+        };
+    }
+    Err(refused(format!("a value of more than {LEVELS_MAX} levels")))
 }
 
 fn check_size(value: &JValue) -> Result<(), EvaluatorError> {

@@ -70,7 +70,11 @@ proptest! {
 }
 
 /// What would take for ever, or all memory, if nothing bounded it.
-const RUNAWAYS: [&str; 22] = [
+const RUNAWAYS: [&str; 26] = [
+    "$reduce([1..200000], function($a, $b){ [$a, 1] }, 1)",
+    "$string($reduce([1..200000], function($a, $b){ [$a, 1] }, 1))",
+    "$reduce([1..200000], function($a, $b){ {'a': $a} }, 1) & ''",
+    "($x := $reduce([1..200000], function($a, $b){ {'a': $a} }, 1); $x = $x)",
     "[1..100000].([1..100000])",
     "[1..1000].([1..1000].([1..1000]))",
     "$states.input.b.$states.input.b.$states.input.b.$states.input.b",
