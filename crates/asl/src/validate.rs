@@ -214,4 +214,27 @@ mod tests {
         let plain = validate(&of("arn:aws:states:::sqs:sendMessage"), express);
         assert_eq!(plain.result, Verdict::Ok);
     }
+
+    #[test]
+    fn a_map_run_belongs_to_a_standard_machine_and_may_have_express_children() {
+        let of = |kind: &str, resource: &str| {
+            json!({"StartAt": "a", "States": {"a": {"Type": "Map", "End": true, "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": kind},
+                "StartAt": "b", "States": {
+                    "b": {"Type": "Task", "Resource": resource, "End": true}}}}}})
+            .to_string()
+        };
+        let standard =
+            |kind, resource| validate(&of(kind, resource), ValidationOptions::default()).result;
+        let waits = "arn:aws:states:::sqs:sendMessage.waitForTaskToken";
+        assert_eq!(standard("STANDARD", waits), Verdict::Ok);
+        assert_eq!(standard("EXPRESS", waits), Verdict::Fail);
+        assert_eq!(standard("EXPRESS", "arn:aws:states:::sqs:sendMessage"), Verdict::Ok);
+        let express = ValidationOptions {
+            machine_type: MachineType::Express,
+            ..ValidationOptions::default()
+        };
+        let definition = of("EXPRESS", "arn:aws:states:::sqs:sendMessage");
+        assert_eq!(validate(&definition, express).result, Verdict::Fail);
+    }
 }

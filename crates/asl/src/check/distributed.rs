@@ -7,7 +7,9 @@ use super::{Checker, Language};
 use crate::document::{Fields, Node};
 use crate::limits::MAP_LABEL_CHARS_MAX;
 use crate::map_run::{Dataset, Format, Header, Transformation};
-use crate::program::{Distributed, ItemBatcher, ItemReader, Number, Percentage, ResultWriter};
+use crate::program::{
+    Distributed, ItemBatcher, ItemReader, MachineType, Number, Percentage, ResultWriter,
+};
 use std::sync::Arc;
 
 /// The calls that read items and write results.
@@ -39,6 +41,11 @@ impl Checker {
         match mode.as_ref().map(|mode| mode.value.as_str()) {
             None | Some(Some("INLINE")) => Mode::Inline,
             Some(Some("DISTRIBUTED")) => {
+                if self.machine_type == MachineType::Express {
+                    let message = "Express state machine does not support Map states of mode \
+                                   'DISTRIBUTED'";
+                    self.schema(&fields.pointer, message, "use INLINE, or a STANDARD machine");
+                }
                 let express = match kind.as_ref().map(|kind| kind.value.as_str()) {
                     Some(Some("EXPRESS")) => true,
                     Some(Some("STANDARD")) => false,

@@ -361,7 +361,13 @@ impl Checker {
         inner.take("Comment");
         let mode = self.mode(&mut inner);
         let level = sequence.level.saturating_add(1);
+        // The children of a map run are executions of their own type.
+        let around = self.machine_type;
+        if mode == (Mode::Distributed { express: true }) {
+            self.machine_type = MachineType::Express;
+        }
         let start = self.sequence(&mut inner, sequence.language, level);
+        self.machine_type = around;
         self.nothing_unknown(&inner, "an ItemProcessor");
         Some((start?, mode))
     }
