@@ -10,18 +10,18 @@
 //! Spec: Amazon EventBridge user guide, "Event patterns" and "Comparison operators"; where they
 //! leave room, what TestEventPattern answers.
 
-mod address;
+pub(crate) mod address;
 mod compile;
 mod condition;
 mod fold;
 pub(crate) mod leaves;
 pub(crate) mod matcher;
-mod number;
+pub(crate) mod number;
 pub(crate) mod plan;
 mod text;
 mod wildcard;
 
-use compile::Branch;
+pub(crate) use compile::Branch;
 use plan::Plan;
 use serde_json::Value;
 use std::fmt;

@@ -1,18 +1,15 @@
 //! Many rules against one event.
 //!
 //! The cost of a match follows the event and the rules that may match it, not the number of rules:
-//! each alternative of a pattern that demands exact text somewhere is filed under that text and is
-//! judged only when the event has it. The `detail-type` is preferred for that, then the `source`.
+//! each alternative of a pattern is filed under what it demands of one field, and is judged only
+//! when the event has that.
+
+mod index;
 
 use crate::pattern::Pattern;
-use crate::pattern::leaves::{Leaves, Slot};
-use crate::pattern::matcher::Matcher;
 use crate::pattern::plan::Plan;
+use index::Index;
 use serde_json::Value;
-use std::collections::HashMap;
-
-/// The fields an alternative is filed under first; any other field comes after.
-const ANCHORS_PREFERRED: [&str; 2] = ["detail-type", "source"];
 
 /// A rule of a [`RuleSet`], by its place in the order they were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,16 +22,7 @@ pub struct RuleSet {
     plan: Plan,
     /// The rule each branch of the plan belongs to.
     owners: Vec<RuleId>,
-    anchored: Vec<Anchor>,
-    /// Branches that demand exact text nowhere.
-    unanchored: Vec<usize>,
-}
-
-/// Branches by the text they demand in one field.
-#[derive(Clone, Debug)]
-struct Anchor {
-    slot: Slot,
-    branches: HashMap<String, Vec<usize>>,
+    index: Index,
 }
 
 impl RuleSet {
@@ -42,24 +30,15 @@ impl RuleSet {
     #[must_use]
     pub fn new<'p>(rules: impl IntoIterator<Item = (String, &'p Pattern)>) -> Self {
         let rules: Vec<(String, &Pattern)> = rules.into_iter().collect();
-        let branches = || rules.iter().flat_map(|(_, pattern)| pattern.branches());
-        let mut set = Self { plan: Plan::new(branches()), ..Self::default() };
-        for (index, (name, pattern)) in rules.iter().enumerate() {
-            set.names.push(name.clone());
-            let owner = RuleId(index);
-            set.owners.extend(pattern.branches().iter().map(|_| owner));
+        let branches: Vec<_> = rules.iter().flat_map(|(_, pattern)| pattern.branches()).collect();
+        let mut plan = Plan::new(branches.iter().copied());
+        let index = Index::new(&branches, &mut plan);
+        let mut owners = Vec::with_capacity(branches.len());
+        for (at, (_, pattern)) in rules.iter().enumerate() {
+            owners.extend(pattern.branches().iter().map(|_| RuleId(at)));
         }
-        for (index, branch) in branches().enumerate() {
-            let preferred = ANCHORS_PREFERRED.iter().copied();
-            let anchor = preferred
-                .chain(branch.keys().map(String::as_str))
-                .find_map(|path| Some((path, demanded_texts(branch.get(path)?)?)));
-            match anchor {
-                Some((path, texts)) => set.file(path, texts, index),
-                None => set.unanchored.push(index),
-            }
-        }
-        set
+        let names = rules.into_iter().map(|(name, _)| name).collect();
+        Self { names, plan, owners, index }
     }
 
     /// How many rules there are.
@@ -87,15 +66,9 @@ impl RuleSet {
             return Vec::new();
         }
         let leaves = self.plan.leaves(event);
-        let mut candidates = self.unanchored.clone();
-        for anchor in &self.anchored {
-            candidates.extend(anchor.candidates(&leaves));
-        }
-        candidates.sort_unstable();
-        candidates.dedup();
         // Branches of one rule are neighbours, so the rules come out in order.
         let mut rules: Vec<RuleId> = Vec::new();
-        for branch in candidates {
+        for branch in self.index.candidates(&leaves) {
             let owner = self.owners.get(branch).copied();
             if owner != rules.last().copied() && self.plan.holds(branch, &leaves) {
                 rules.extend(owner);
@@ -103,42 +76,6 @@ impl RuleSet {
         }
         rules
     }
-
-    fn file(&mut self, path: &str, texts: Vec<String>, branch: usize) {
-        let slot = self.plan.want(path);
-        let known = self.anchored.iter().position(|anchor| anchor.slot == slot);
-        let index = known.unwrap_or_else(|| {
-            self.anchored.push(Anchor { slot, branches: HashMap::new() });
-            self.anchored.len() - 1
-        });
-        if let Some(anchor) = self.anchored.get_mut(index) {
-            for text in texts {
-                anchor.branches.entry(text).or_default().push(branch);
-            }
-        }
-    }
-}
-
-impl Anchor {
-    fn candidates<'a>(&'a self, leaves: &'a Leaves<'_>) -> impl Iterator<Item = usize> + 'a {
-        leaves
-            .of(self.slot)
-            .iter()
-            .filter_map(|leaf| self.branches.get(leaf.value.as_str()?))
-            .flatten()
-            .copied()
-    }
-}
-
-/// The texts of which the field must be one, if nothing else will do.
-fn demanded_texts(matchers: &std::sync::Arc<[Matcher]>) -> Option<Vec<String>> {
-    matchers
-        .iter()
-        .map(|matcher| match matcher {
-            Matcher::Text(text) => Some(text.clone()),
-            _ => None,
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -156,18 +93,40 @@ mod tests {
         RuleSet::new(named.map(|(index, pattern)| (format!("rule-{index}"), pattern)))
     }
 
+    /// How many branches are judged for an event.
+    fn judged(rules: &RuleSet, event: &Value) -> usize {
+        rules.index.candidates(&rules.plan.leaves(event)).len()
+    }
+
     #[test]
-    fn an_event_finds_its_rules_among_thousands() {
-        let patterns: Vec<Pattern> = (0..3_000)
-            .map(|index| pattern(&json!({"detail-type": [format!("Kind{index}")]})))
-            .collect();
-        let rules = set(&patterns);
-        let event = json!({"detail-type": "Kind2999", "source": "ordersaga.order"});
-        assert_eq!(rules.matches(&event), [RuleId(2_999)]);
-        let leaves = rules.plan.leaves(&event);
-        let judged: usize =
-            rules.anchored.iter().map(|anchor| anchor.candidates(&leaves).count()).sum();
-        assert_eq!((judged, rules.unanchored.len()), (1, 0));
+    fn an_event_finds_its_rules_among_thousands_of_every_kind_and_in_any_field() {
+        type Condition = fn(usize) -> Value;
+        let kinds: [(Condition, Value); 9] = [
+            (|n| json!([format!("v{n}")]), json!("v2999")),
+            (|n| json!([n]), json!(2_999.0)),
+            (|n| json!([{"numeric": ["=", n]}]), json!(2_999)),
+            (|n| json!([{"prefix": format!("{n:04}-")}]), json!("2999-x")),
+            (|n| json!([{"suffix": format!("-{n:04}")}]), json!("x-2999")),
+            (|n| json!([{"wildcard": format!("{n:04}*z")}]), json!("2999-xyz")),
+            (|n| json!([{"wildcard": format!("*-{n:04}")}]), json!("x-2999")),
+            (|n| json!([{"equals-ignore-case": format!("Kind{n}")}]), json!("kIND2999")),
+            (|n| json!([format!("10.0.{}.{}", n / 256, n % 256)]), json!("10.0.11.183")),
+        ];
+        for (condition, value) in kinds {
+            // All the rules share the kind of event, and differ in what they say of one field.
+            let rules =
+                |n| pattern(&json!({"detail-type": ["Sold"], "detail": {"f": condition(n)}}));
+            let patterns: Vec<Pattern> = (0..3_000).map(rules).collect();
+            let rules = set(&patterns);
+            let event = json!({"detail-type": "Sold", "source": "shop", "detail": {"f": value}});
+            assert_eq!(rules.matches(&event), [RuleId(2_999)], "{value}");
+            assert_eq!(judged(&rules, &event), 1, "{value}");
+        }
+        // Or they differ in the field itself.
+        let fields = (0..3_000).map(|n| pattern(&json!({"detail": {format!("f{n}"): ["x"]}})));
+        let rules = set(&fields.collect::<Vec<_>>());
+        let event = json!({"detail": {"f2999": "x", "other": "x"}});
+        assert_eq!((rules.matches(&event), judged(&rules, &event)), (vec![RuleId(2_999)], 1));
     }
 
     #[test]
@@ -186,6 +145,15 @@ mod tests {
             Just(json!([{"exists": false}, "y"])),
             Just(json!([{"anything-but": "x"}])),
             Just(json!([{"prefix": "x"}])),
+            Just(json!([{"prefix": ""}, {"prefix": "10."}])),
+            Just(json!([{"suffix": "x"}, "y"])),
+            Just(json!([{"suffix": "\u{e9}"}])),
+            Just(json!([{"equals-ignore-case": "X"}])),
+            Just(json!([{"equals-ignore-case": "stra\u{df}e"}])),
+            Just(json!([{"wildcard": "x*"}, {"wildcard": "*\u{e9}"}])),
+            Just(json!([{"numeric": ["=", 1]}])),
+            Just(json!([{"numeric": [">", 0]}, true])),
+            Just(json!([0, 1.5])),
         ]
     }
 
@@ -208,8 +176,17 @@ mod tests {
         let scalar = prop_oneof![
             Just(json!("x")),
             Just(json!("y")),
+            Just(json!("X\u{e9}")),
+            Just(json!("\u{e9}")),
+            Just(json!("STRASSE")),
+            Just(json!("")),
             Just(json!("10.0.0.1")),
+            Just(json!("010.0.0.1")),
             Just(json!(1)),
+            Just(json!(1.0)),
+            Just(json!(-0.0)),
+            Just(json!(1.5)),
+            Just(json!(true)),
             Just(json!(null)),
         ];
         let value = scalar.prop_recursive(3, 16, 3, |inner| {
@@ -224,6 +201,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
         #[test]
         fn the_index_finds_what_a_scan_of_all_rules_finds(
             patterns in proptest::collection::vec(patterns(), 0..6),

@@ -26,6 +26,12 @@ impl Folded {
         )
     }
 
+    /// The text in lower case, if it is ASCII: then every text that equals it is, too.
+    pub(crate) fn ascii(&self) -> Option<String> {
+        let is_ascii = self.0.iter().all(|char| char.lower.is_ascii() && char.upper.is_ascii());
+        is_ascii.then(|| self.0.iter().map(|char| char.lower.as_str()).collect())
+    }
+
     /// Whether `text` is this text.
     pub(crate) fn equals(&self, text: &str) -> bool {
         self.strip_prefix(text).is_some_and(str::is_empty)

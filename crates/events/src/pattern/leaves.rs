@@ -5,7 +5,7 @@
 //! element of which array. Two values fit together when no array has them in different elements.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// The deepest nesting of an event that is looked at, in levels: PutEvents refuses deeper ones.
 const DEPTH_MAX: usize = 1_000;
@@ -25,7 +25,7 @@ pub(crate) struct Paths {
 
 #[derive(Clone, Debug, Default)]
 struct PathNode {
-    children: BTreeMap<Box<str>, NodeId>,
+    children: HashMap<Box<str>, NodeId>,
     slot: Option<Slot>,
 }
 
@@ -65,18 +65,11 @@ impl Paths {
 
     /// Collects the wanted values of an event.
     pub(crate) fn leaves<'e>(&self, event: &'e Value) -> Leaves<'e> {
-        let mut collector = Collector {
-            paths: self,
-            place: Place::new(),
-            leaves: Leaves { by_slot: vec![Vec::new(); self.slots], array_nodes: Vec::new() },
-        };
+        let mut collector =
+            Collector { paths: self, place: Place::new(), leaves: Leaves::default() };
         collector.value(Self::ROOT, event, 0);
         let mut leaves = collector.leaves;
-        for slot in &mut leaves.by_slot {
-            if !slot.is_sorted_by(|a, b| a.place <= b.place) {
-                slot.sort_by(|a, b| a.place.cmp(&b.place));
-            }
-        }
+        leaves.all.sort_by(|a, b| (a.slot, &a.place).cmp(&(b.slot, &b.place)));
         leaves
     }
 
@@ -99,14 +92,16 @@ pub(crate) type Place = Vec<Step>;
 /// A value that is neither array nor object, and its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaf<'e> {
+    pub(crate) slot: Slot,
     pub(crate) value: &'e Value,
     pub(crate) place: Place,
 }
 
-/// The wanted values of an event, by slot, each slot in the order of places.
-#[derive(Clone, Debug)]
+/// The wanted values of an event: only those that are there, so that it costs nothing to want many.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Leaves<'e> {
-    by_slot: Vec<Vec<Leaf<'e>>>,
+    /// In the order of slots, and within a slot in the order of places.
+    all: Vec<Leaf<'e>>,
     /// The path node of each array.
     array_nodes: Vec<NodeId>,
 }
@@ -156,8 +151,8 @@ impl<'e> Collector<'_, 'e> {
 
     fn leaf(&mut self, node: NodeId, value: &'e Value) {
         let slot = self.paths.nodes.get(node).and_then(|node| node.slot);
-        if let Some(leaves) = slot.and_then(|slot| self.leaves.by_slot.get_mut(slot)) {
-            leaves.push(Leaf { value, place: self.place.clone() });
+        if let Some(slot) = slot {
+            self.leaves.all.push(Leaf { slot, value, place: self.place.clone() });
         }
     }
 }
@@ -165,7 +160,14 @@ impl<'e> Collector<'_, 'e> {
 impl<'e> Leaves<'e> {
     /// All values of a slot.
     pub(crate) fn of(&self, slot: Slot) -> &[Leaf<'e>] {
-        self.by_slot.get(slot).map_or(&[], Vec::as_slice)
+        let (_, rest) = split(&self.all, |leaf| leaf.slot < slot);
+        let (of, _) = split(rest, |leaf| leaf.slot == slot);
+        of
+    }
+
+    /// All values.
+    pub(crate) fn all(&self) -> &[Leaf<'e>] {
+        &self.all
     }
 
     /// The path node an array stands at.

@@ -2,7 +2,7 @@
 
 use super::address::{self, Block};
 use super::fold::Folded;
-use super::number::{Number, Range};
+use super::number::{self, Number, Range};
 use super::wildcard::Wildcard;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -42,7 +42,48 @@ pub(crate) enum Excluded {
     Wildcards(Vec<Wildcard>),
 }
 
+/// What a value must be for a condition to hold: necessary, and easily looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Demand {
+    Null,
+    Bool(bool),
+    /// The bits of the double that is nearest.
+    Number(u64),
+    Text(String),
+    /// A text in whatever case, here in lower case.
+    Caseless(String),
+    Address(IpAddr),
+    Begins(String),
+    Ends(String),
+}
+
 impl Matcher {
+    /// What a value must be for this condition to hold, where that can be looked up.
+    pub(crate) fn demand(&self) -> Option<Demand> {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        match self {
+            Self::Null => Some(Demand::Null),
+            Self::Bool(bool) => Some(Demand::Bool(*bool)),
+            Self::Number(number) => Some(Demand::Number(number.bits())),
+            Self::Text(text) => Some(Demand::Text(text.clone())),
+            Self::Address(address) => Some(Demand::Address(*address)),
+            Self::Begins(text) => given(text).map(Demand::Begins),
+            Self::Ends(text) => given(text).map(Demand::Ends),
+            Self::EqualsFolded(folded) => folded.ascii().map(Demand::Caseless),
+            Self::Wildcard(wildcard) => {
+                let (begin, end) = wildcard.ends();
+                given(begin).map(Demand::Begins).or_else(|| given(end).map(Demand::Ends))
+            }
+            Self::Range(range) => range.only().map(|value| Demand::Number(number::bits(value))),
+            Self::BeginsFolded(_)
+            | Self::EndsFolded(_)
+            | Self::Block(_)
+            | Self::Exists
+            | Self::Absent
+            | Self::AnythingBut(_) => None,
+        }
+    }
+
     /// Whether a value fulfils the condition.
     pub(crate) fn accepts(&self, value: &Value) -> bool {
         match (self, value) {

@@ -31,6 +31,11 @@ impl Number {
         if self.is_exact { Some(self.value) } else { None }
     }
 
+    /// The bits of the double that is nearest: equal numbers have equal ones.
+    pub(crate) fn bits(&self) -> u64 {
+        bits(self.value)
+    }
+
     /// Whether an event's number is this one.
     pub(crate) fn equals(&self, event: &EventNumber) -> bool {
         match (self.integer, event_integer(event)) {
@@ -39,6 +44,11 @@ impl Number {
             (_, None) => event.as_f64() == Some(self.value),
         }
     }
+}
+
+/// The bits of a double; both zeros have the same.
+pub(crate) fn bits(value: f64) -> u64 {
+    if value == 0.0 { 0.0_f64.to_bits() } else { value.to_bits() }
 }
 
 fn event_integer(event: &EventNumber) -> Option<i128> {
@@ -75,6 +85,14 @@ pub(crate) struct Bound {
 }
 
 impl Range {
+    /// The only number of the range, if it has one only.
+    pub(crate) fn only(&self) -> Option<f64> {
+        match (self.low, self.high) {
+            (Some(low), Some(high)) if low == high && low.is_inside => Some(low.value),
+            (_, _) => None,
+        }
+    }
+
     /// Whether an event's number lies in the range.
     pub(crate) fn contains(&self, event: &EventNumber) -> bool {
         let Some(value) = event_exact(event) else {

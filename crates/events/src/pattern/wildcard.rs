@@ -50,6 +50,11 @@ impl Wildcard {
         Ok(Self(runs))
     }
 
+    /// How every text begins and ends that fits.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        (self.0.first().map_or("", String::as_str), self.0.last().map_or("", String::as_str))
+    }
+
     /// Whether the whole `text` fits.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let Some((first, others)) = self.0.split_first() else {
