@@ -47,7 +47,10 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "user",
         ],
     ),
-    ("saga-cli", &["adapter-local", "app", "asl", "contracts", "engine", "ports", "resilience"]),
+    (
+        "saga-cli",
+        &["adapter-local", "app", "asl", "contracts", "engine", "events", "ports", "resilience"],
+    ),
     ("system-tests", &["app", "asl", "contracts", "ports", "testkit", "xtask"]),
 ];
 

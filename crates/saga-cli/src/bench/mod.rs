@@ -4,6 +4,7 @@
 //! engine  POST starts a saga of four tasks that do nothing, answers when it has ended
 //! orders  POST places an order, GET waits until it is confirmed: through everything
 //! maps    a distributed Map over an object of many lines; the largest inline Map
+//! rules   an event among 10 and among 1,000 rules that differ by one value: the ratio counts
 //! floor   the same bytes, appended in durable group commits
 //! ```
 //!
@@ -16,6 +17,7 @@ mod load;
 mod maps;
 mod orders;
 mod procfs;
+mod rules;
 mod server;
 
 use anyhow::{Context, Result};
@@ -81,6 +83,8 @@ enum Only {
     Orders,
     /// Maps of many items.
     Maps,
+    /// Matching events with rules.
+    Rules,
 }
 
 impl Only {
@@ -89,7 +93,7 @@ impl Only {
         match self {
             Self::Engine => Some(Subject::Engine),
             Self::Orders => Some(Subject::Orders),
-            Self::Maps => None,
+            Self::Maps | Self::Rules => None,
         }
     }
 }
@@ -146,6 +150,11 @@ impl Bench {
             for &clients in &clients {
                 let dir = tempfile::tempdir_in(&self.dir)?;
                 crate::say(&measure(subject, dir.path(), usize::from(clients), duration).await?);
+            }
+        }
+        if self.only.is_none_or(|only| only == Only::Rules) {
+            for line in rules::run(duration)? {
+                crate::say(&line);
             }
         }
         if self.only.is_none_or(|only| only == Only::Maps) {
