@@ -39,7 +39,7 @@ const REPLACED_BYTES_MAX: usize = 16 * TEXT_BYTES_MAX;
 
 /// How many items the arrays may have together that functions of one expression answer with: about
 /// a second of work. A function that adds to a list copies it.
-const CALL_ITEMS_MAX: usize = 512 * SEQUENCE_ITEMS_MAX;
+const CALL_ITEMS_MAX: usize = 256 * SEQUENCE_ITEMS_MAX;
 
 /// How deep a value may be nested that a function answers with: the crate takes time in proportion
 /// to the depth for every level that is put around it.

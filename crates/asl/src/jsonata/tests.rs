@@ -397,3 +397,13 @@ fn counted_ranges_and_paths_answer_as_they_do_uncounted() {
         check(json!(format!("{{% {expression} %}}")), expected);
     }
 }
+
+#[test]
+fn a_list_of_ten_thousand_can_be_put_together_item_by_item() {
+    check(
+        json!(
+            "{% $count($reduce([1..10000], function($all, $one) { $append($all, $one) }, [])) %}"
+        ),
+        json!(10_000),
+    );
+}
