@@ -67,7 +67,7 @@ fn begin() -> What {
 }
 
 fn tell(program: &Program, execution: &mut Execution, at: Timestamp, what: What) {
-    let input = Input { at, seed: 7, what };
+    let input = Input::new(at, 7, what);
     for event in asl::decide(program, execution, &input).unwrap() {
         asl::apply(execution, &event);
     }

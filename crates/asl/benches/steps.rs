@@ -62,7 +62,7 @@ fn repeat(mut work: impl FnMut() -> u64) -> (u64, Duration) {
 
 fn tell(program: &Program, execution: &mut Execution, what: What) -> Vec<Event> {
     let at = Timestamp::from_millis(1_795_413_600_000);
-    let input = Input { at, seed: 7, what };
+    let input = Input::new(at, 7, what);
     let events = decide(program, execution, &input).expect("the bench tells what is expected");
     for event in &events {
         apply(execution, event);

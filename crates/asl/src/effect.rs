@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// Everything that an execution waits for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
-    /// Calls to make. A call stays here until its answer came in as an input.
+    /// Work to be done. It stays here until its answer came in as an input, or until somebody
+    /// outside holds its token.
     pub tasks: Vec<Invoke>,
     /// Task tokens that somebody outside holds.
     pub callbacks: Vec<AwaitCallback>,
@@ -45,7 +46,19 @@ impl Effects {
     }
 }
 
-/// A call to make, at least once.
+/// What the world owes a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// To call it, at least once.
+    Call,
+    /// To hand it to a worker that polls for it. The one who takes it gets the token.
+    Offer,
+    /// To await the end of the job that the call started, and not to start it again. Holds what the
+    /// service answered when it accepted the job.
+    AwaitJob(Payload),
+}
+
+/// A task whose answer is owed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invoke {
     /// The visit of the state that calls.
@@ -54,6 +67,8 @@ pub struct Invoke {
     pub attempt: u32,
     /// The name of the state that calls.
     pub state: Arc<str>,
+    /// What is to be done for it.
+    pub work: Work,
     /// What to call.
     pub resource: Resource,
     /// What to call it with.
@@ -99,6 +114,19 @@ pub enum End {
     /// Somebody stopped it.
     Aborted(Fault),
 }
+
+impl End {
+    /// Whether a payload was too large.
+    pub(crate) fn is_data_limit(&self) -> bool {
+        match self {
+            Self::Failed(fault) => fault.error.as_deref() == Some(DATA_LIMIT_EXCEEDED),
+            Self::Succeeded { .. } | Self::TimedOut(_) | Self::Aborted(_) => false,
+        }
+    }
+}
+
+/// The error of a payload that is too large.
+pub(crate) const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
 
 /// An error name and what it says about itself; either may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -70,6 +70,8 @@ impl Event {
 pub enum Fact {
     /// The execution began.
     Started(Box<Started>),
+    /// The execution goes on from where it had ended. Follows from the event that ended it.
+    Redriven(Redriven),
     /// A state was entered.
     Entered(Entered),
     /// A state was left for the next one, or as the last of its sequence.
@@ -136,6 +138,11 @@ pub enum Fact {
     },
     /// The map run of a distributed Map began.
     MapRunStarted(Box<MapRunStarted>),
+    /// The map run goes on with the entries that had not succeeded.
+    MapRunRedriven {
+        /// Which redrive of the map run it is, from 1.
+        number: u32,
+    },
     /// The map run ended well.
     MapRunSucceeded {
         /// Its results, or where they were written.
@@ -211,6 +218,16 @@ pub struct Started {
     /// The seed from which task tokens are derived.
     pub seed: u64,
     /// When the machine's `TimeoutSeconds` ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_millis")]
+    pub deadline: Option<Timestamp>,
+}
+
+/// The facts of a redrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redriven {
+    /// Which redrive it is, from 1.
+    pub number: u32,
+    /// When the machine's `TimeoutSeconds`, counted from here, ends it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_millis")]
     pub deadline: Option<Timestamp>,
 }

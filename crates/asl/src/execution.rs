@@ -14,8 +14,10 @@
 
 use crate::effect::{End, Fault, Token};
 use crate::event::{Branch, Variables};
-use crate::input::{Identity, Payload};
+use crate::input::{Identity, NotRedrivable, Payload};
+use crate::limits::REDRIVE_EVENTS_END;
 use crate::map_run::Settings;
+use crate::outputs::Outputs;
 use crate::program::{Kind, StateIndex};
 use crate::resource::Resource;
 use contracts::time::Timestamp;
@@ -100,6 +102,18 @@ pub(crate) struct Running {
     /// In the order of their ids. Never empty.
     pub(crate) frames: Vec<Arc<Frame>>,
     pub(crate) next_frame: FrameId,
+    /// When the machine's `TimeoutSeconds` ends it. A redrive counts them anew.
+    pub(crate) deadline: Option<Timestamp>,
+    /// The last redrive, if there was one.
+    pub(crate) redrive: Option<Redrive>,
+}
+
+/// One redrive of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Redrive {
+    /// Which one it is, from 1.
+    pub(crate) number: u32,
+    pub(crate) at: Timestamp,
 }
 
 /// What an execution began with.
@@ -110,7 +124,6 @@ pub(crate) struct Origin {
     pub(crate) program: Arc<str>,
     pub(crate) seed: u64,
     pub(crate) at: Timestamp,
-    pub(crate) deadline: Option<Timestamp>,
     /// The map run that started it, if one did.
     pub(crate) map_run: Option<Arc<str>>,
 }
@@ -145,11 +158,29 @@ pub(crate) struct Visit {
     /// The event that entering followed from.
     pub(crate) entered_from: u32,
     pub(crate) input: Payload,
-    /// How often it was retried.
+    /// Which attempt this is, from 0. Retries and redrives count it up, so that no two attempts of
+    /// a visit share a token.
     pub(crate) attempt: u32,
+    /// The attempt with which the last redrive took it up; retries count from there.
+    pub(crate) first_attempt: u32,
     /// How often each entry of `Retry` was used, by its index; absent means never.
     pub(crate) retries: Vec<u32>,
     pub(crate) activity: Activity,
+}
+
+impl Visit {
+    /// How often it was retried since it was entered or redriven.
+    pub(crate) const fn retry_count(&self) -> u32 {
+        self.attempt.saturating_sub(self.first_attempt)
+    }
+
+    /// Goes no further; what it was doing is kept for a redrive.
+    pub(crate) fn halt(&mut self) {
+        if !matches!(self.activity, Activity::Halted(_)) {
+            let doing = std::mem::replace(&mut self.activity, Activity::Left);
+            self.activity = Activity::Halted(Box::new(doing));
+        }
+    }
 }
 
 /// What a visit is doing.
@@ -171,10 +202,17 @@ pub(crate) enum Activity {
     MapRun(Box<MapRun>),
     /// Its result is there, and what follows is decided in the same step.
     Answered,
-    /// It failed or was stopped, and goes no further.
-    Halted,
+    /// It failed or was stopped, and goes no further; a redrive takes up what it was doing.
+    Halted(Box<Activity>),
     /// It was left.
     Left,
+}
+
+impl Activity {
+    /// What was being done before it was halted, if it was.
+    pub(crate) fn before_halt(self) -> Self {
+        if let Self::Halted(doing) = self { *doing } else { self }
+    }
 }
 
 /// A task that was called.
@@ -182,9 +220,13 @@ pub(crate) enum Activity {
 pub(crate) struct TaskRun {
     pub(crate) resource: Resource,
     pub(crate) arguments: Payload,
+    pub(crate) timeout_seconds: Option<u64>,
+    /// When it is given up. Counts from when it is called or taken.
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) progress: Progress,
+    /// What the service answered when it accepted the job, if this is one.
+    pub(crate) job: Option<Payload>,
 }
 
 /// How far a call has come.
@@ -199,29 +241,8 @@ pub(crate) enum Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heartbeat {
     pub(crate) seconds: u64,
-    pub(crate) due: Timestamp,
-}
-
-/// The outputs of branches or iterations, by index, as they come.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Outputs {
-    pub(crate) done: Vec<Option<Payload>>,
-    pub(crate) missing: u32,
-}
-
-impl Outputs {
-    pub(crate) fn of(count: u32) -> Self {
-        Self { done: vec![None; usize::try_from(count).unwrap_or(0)], missing: count }
-    }
-
-    /// Stores an output once; a second one for the same index changes nothing.
-    pub(crate) fn put(&mut self, index: u32, output: Payload) {
-        let slot = usize::try_from(index).ok().and_then(|at| self.done.get_mut(at));
-        if let Some(slot @ None) = slot {
-            *slot = Some(output);
-            self.missing = self.missing.saturating_sub(1);
-        }
-    }
+    /// When the next one is due. Counts from when the task is called or taken.
+    pub(crate) due: Option<Timestamp>,
 }
 
 /// The iterations of a Map.
@@ -239,7 +260,7 @@ pub(crate) struct Iterations {
 
 impl Iterations {
     pub(crate) fn count(&self) -> u32 {
-        u32::try_from(self.outputs.done.len()).unwrap_or(u32::MAX)
+        self.outputs.count()
     }
 }
 
@@ -247,6 +268,8 @@ impl Iterations {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MapRun {
     pub(crate) arn: Arc<str>,
+    /// How often it was redriven.
+    pub(crate) redrives: u32,
     pub(crate) settings: Settings,
     /// The items, where no reader reads them.
     pub(crate) items: Arc<[Payload]>,
@@ -318,6 +341,40 @@ impl Execution {
         self.running().map(|running| &running.origin.input)
     }
 
+    /// How often it was redriven.
+    #[must_use]
+    pub fn redrive_count(&self) -> u32 {
+        self.redrive().map_or(0, |redrive| redrive.number)
+    }
+
+    /// When it was last redriven.
+    #[must_use]
+    pub fn redriven_at(&self) -> Option<Timestamp> {
+        self.redrive().map(|redrive| redrive.at)
+    }
+
+    fn redrive(&self) -> Option<Redrive> {
+        self.running()?.redrive
+    }
+
+    /// Whether it can be redriven now, as far as that can be said without a clock.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn redrivability(&self) -> Result<(), NotRedrivable> {
+        let express = self.identity().is_some_and(Identity::is_express);
+        match &self.phase {
+            Phase::New => Err(NotRedrivable::New),
+            Phase::Running(_) => Err(NotRedrivable::Running),
+            Phase::Ended(_, End::Succeeded { .. }) => Err(NotRedrivable::Succeeded),
+            Phase::Ended(..) if express => Err(NotRedrivable::Express),
+            Phase::Ended(..) if self.last_event >= REDRIVE_EVENTS_END => {
+                Err(NotRedrivable::HistoryFull)
+            }
+            Phase::Ended(_, End::Failed(_) | End::TimedOut(_) | End::Aborted(_)) => Ok(()),
+        }
+    }
+
     /// When it started.
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {
@@ -362,7 +419,7 @@ pub struct Position<'a> {
     pub state: &'a str,
     /// The visit.
     pub visit: VisitId,
-    /// How often the visit was retried.
+    /// Which attempt of the visit it is at, from 0; retries and redrives count it up.
     pub attempt: u32,
     /// When it was entered.
     pub entered_at: Timestamp,

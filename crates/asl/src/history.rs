@@ -118,6 +118,10 @@ fn one(
     let map = || around(execution, before);
     let (kind, details) = match &event.what {
         Fact::Started(started) => start(&started.start),
+        Fact::Redriven(redriven) => {
+            let details = details.put("redriveCount", redriven.number);
+            with("ExecutionRedriven", "executionRedrivenEventDetails", details)
+        }
         Fact::Entered(entered) => {
             let details = details.put("name", &*entered.name).payload("input", held(after));
             let kind = format!("{}StateEntered", entered.kind.as_str());
@@ -149,6 +153,7 @@ fn one(
             let details = details.put("length", after.map_or(0, item_count));
             with("MapStateStarted", "mapStateStartedEventDetails", details)
         }
+        Fact::MapRunRedriven { number } => map_run_redriven(before, *number),
         Fact::MapRunStarted(_)
         | Fact::MapRunSucceeded { .. }
         | Fact::MapRunFailed(_)
@@ -224,6 +229,23 @@ fn map_run(fact: &Fact) -> Rendered {
     (kind.to_owned(), None)
 }
 
+fn map_run_redriven(before: Option<&Frame>, number: u32) -> Rendered {
+    let arn = before.map_or("", |frame| match &frame.visit.activity {
+        Activity::MapRun(run) => &*run.arn,
+        Activity::Entered
+        | Activity::Task(_)
+        | Activity::Waiting { .. }
+        | Activity::BackingOff { .. }
+        | Activity::Branches(_)
+        | Activity::Iterations(_)
+        | Activity::Answered
+        | Activity::Halted(_)
+        | Activity::Left => "",
+    });
+    let details = Details::default().put("mapRunArn", arn).put("redriveCount", number);
+    with("MapRunRedriven", "mapRunRedrivenEventDetails", details)
+}
+
 /// What became of an iteration.
 #[derive(Clone, Copy)]
 enum Iteration {
@@ -264,7 +286,7 @@ fn item_count(frame: &Frame) -> u32 {
         | Activity::Branches(_)
         | Activity::MapRun(_)
         | Activity::Answered
-        | Activity::Halted
+        | Activity::Halted(_)
         | Activity::Left => 0,
     }
 }
@@ -337,7 +359,7 @@ fn call(before: Option<&Frame>, call: Call, details: Details) -> Rendered {
         | Activity::Iterations(_)
         | Activity::MapRun(_)
         | Activity::Answered
-        | Activity::Halted
+        | Activity::Halted(_)
         | Activity::Left => None,
     });
     let (kind, name) = match (resource, call) {

@@ -29,8 +29,19 @@ pub struct Input {
     pub at: Timestamp,
     /// Feeds retry jitter, `$random`, `$uuid`, `States.UUID` and `States.MathRandom`.
     pub seed: u64,
+    /// The ARNs of those activities that the program names and that do not exist now. A state that
+    /// would wait for one fails.
+    pub absent_activities: Vec<Arc<str>>,
     /// What happened.
     pub what: What,
+}
+
+impl Input {
+    /// What happened at this time, where every activity exists.
+    #[must_use]
+    pub const fn new(at: Timestamp, seed: u64, what: What) -> Self {
+        Self { at, seed, absent_activities: Vec::new(), what }
+    }
 }
 
 /// What happened.
@@ -124,6 +135,12 @@ pub enum What {
         /// The reason to end with.
         cause: Option<String>,
     },
+    /// Somebody lets an execution that ended badly go on from where it ended.
+    Redrive {
+        /// Which redrive this is, from 1: one more than [`crate::Execution::redrive_count`] was
+        /// when it was asked for. So what is asked for twice happens once.
+        number: u32,
+    },
 }
 
 /// Who an execution is and what it begins with.
@@ -205,4 +222,33 @@ pub enum Misuse {
     /// The program is not the one the execution started with.
     #[error("the program is not the one that the execution started with")]
     OtherProgram,
+    /// The execution cannot be redriven.
+    #[error(transparent)]
+    NotRedrivable(#[from] NotRedrivable),
+    /// A redrive with another number is the next one: this one has happened, or was never asked for.
+    #[error("the redrive has another number than the next one")]
+    OtherRedrive,
+}
+
+/// Why an execution cannot be redriven, in the words of `redriveStatusReason`.
+///
+/// That it was closed, or opened, too long ago is for who has a clock to say: see
+/// [`crate::limits::REDRIVE_WINDOW_DAYS`] and [`crate::limits::OPEN_DAYS_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRedrivable {
+    /// It has not started.
+    #[error("Execution has not started and cannot be redriven")]
+    New,
+    /// It has not ended.
+    #[error("Execution is RUNNING and cannot be redriven")]
+    Running,
+    /// It ended well.
+    #[error("Execution is SUCCEEDED and cannot be redriven")]
+    Succeeded,
+    /// It is an Express execution, of which nothing is kept.
+    #[error("Execution is EXPRESS and cannot be redriven")]
+    Express,
+    /// Its history has no room for the redrive and one event more.
+    #[error("Execution history event limit exceeded")]
+    HistoryFull,
 }

@@ -30,19 +30,24 @@ mod jsonpath;
 pub mod limits;
 mod machine;
 pub mod map_run;
+mod outputs;
 mod program;
 mod resource;
 pub mod test_state;
 mod validate;
 
 pub use check::{Problem, Severity};
-pub use effect::{AwaitCallback, EffectKey, Effects, End, Fault, Invoke, Token};
+pub use effect::{AwaitCallback, EffectKey, Effects, End, Fault, Invoke, Token, Work};
 pub use event::{
-    Branch, Entered, Event, Exited, Fact, MapRunStarted, MapStarted, Scheduled, Started, Variables,
+    Branch, Entered, Event, Exited, Fact, MapRunStarted, MapStarted, Redriven, Scheduled, Started,
+    Variables,
 };
 pub use execution::{Execution, FrameId, Position, Status, VisitId};
-pub use input::{Entry, Identity, Input, Misuse, Payload, Start, What};
-pub use machine::{apply, decide, outstanding};
+pub use input::{Entry, Identity, Input, Misuse, NotRedrivable, Payload, Start, What};
+pub use machine::{
+    AbandonedJob, RedrivePlan, Reused, RunAgain, abandoned_jobs, apply, decide, outstanding,
+    redrive_plan,
+};
 pub use program::{Kind, MachineType, Program, StateIndex};
 pub use resource::{Pattern, Resource, UnknownResource};
 pub use validate::{

@@ -14,6 +14,15 @@ pub const VARIABLES_BYTES_MAX: usize = 10_485_760;
 /// Events in one history; the last one is kept free for the event that ends the execution.
 pub const HISTORY_EVENTS_MAX: u32 = 25_000;
 
+/// Events from which on a history has no room for a redrive: its own event, and one more.
+pub const REDRIVE_EVENTS_END: u32 = 24_999;
+
+/// Days after its end in which an execution can be redriven. For who has a clock.
+pub const REDRIVE_WINDOW_DAYS: u32 = 14;
+
+/// Days that an execution may be open, redrives included. For who has a clock.
+pub const OPEN_DAYS_MAX: u32 = 365;
+
 /// Bytes of one state machine definition.
 pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
 

@@ -53,6 +53,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether sequences of states run inside it.
+    pub(crate) const fn has_branches(self) -> bool {
+        matches!(self, Self::Parallel | Self::Map)
+    }
+
     /// The name that definitions and histories use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -346,6 +351,13 @@ pub(crate) struct Map {
     pub(crate) distributed: Option<Box<Distributed>>,
     pub(crate) recovery: Recovery,
     pub(crate) next: Next,
+}
+
+impl Map {
+    /// Whether a reader reads its items.
+    pub(crate) fn reads_items(&self) -> bool {
+        self.distributed.as_ref().is_some_and(|distributed| distributed.reader.is_some())
+    }
 }
 
 /// Where a Map takes its items from.

@@ -153,6 +153,13 @@ impl Resource {
         self.pattern() != Pattern::RequestResponse
     }
 
+    /// Whether a job's result shows the job's own output as JSON, as `.sync:2` does, rather than as
+    /// a text that holds JSON, as `.sync` does. For who makes the result.
+    #[must_use]
+    pub fn parses_job_output(&self) -> bool {
+        self.action().ends_with(".sync:2")
+    }
+
     /// The service of an integration as the history names it: `lambda`, `aws-sdk:dynamodb`.
     #[must_use]
     pub fn service(&self) -> &str {

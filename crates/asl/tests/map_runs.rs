@@ -40,7 +40,7 @@ impl Run {
 
     fn tell(&mut self, what: What) -> Result<(), Misuse> {
         let at = Timestamp::from_millis(self.at);
-        let events = decide(&self.program, &self.execution, &Input { at, seed: 7, what })?;
+        let events = decide(&self.program, &self.execution, &Input::new(at, 7, what))?;
         for event in &events {
             apply(&mut self.execution, event);
         }

@@ -27,7 +27,7 @@ impl Run {
 
     fn tell(&mut self, what: What) -> Result<(), Misuse> {
         let at = Timestamp::from_millis(self.at);
-        let events = decide(&self.program, &self.execution, &Input { at, seed: 7, what })?;
+        let events = decide(&self.program, &self.execution, &Input::new(at, 7, what))?;
         for event in &events {
             apply(&mut self.execution, event);
         }
@@ -196,7 +196,7 @@ fn an_input_and_a_result_may_be_as_large_as_the_limit_and_no_larger() {
 
     let program = Program::compile(&task(json!({})).to_string()).unwrap();
     let start = Start { input: Arc::new(too_large()), identity: Identity::default(), entry: None };
-    let input = Input { at: Timestamp::EPOCH, seed: 7, what: What::Start(start) };
+    let input = Input::new(Timestamp::EPOCH, 7, What::Start(start));
     let refused = decide(&program, &Execution::default(), &input);
     assert_eq!(refused, Err(Misuse::InputTooLarge));
 }

@@ -39,7 +39,7 @@ impl Story {
     }
 
     fn tell(&mut self, at: i64, what: What) {
-        let input = Input { at: Timestamp::from_millis(at), seed: 7, what };
+        let input = Input::new(Timestamp::from_millis(at), 7, what);
         let events = decide(&self.program, &self.execution, &input).expect("it is asked for");
         for event in &events {
             apply(&mut self.execution, event);

@@ -46,8 +46,10 @@ pub(crate) fn play(vector: &Value) -> Outcome {
             return Outcome::Difference(format!("does not compile: {}", problems.join("; ")));
         }
     };
+    let mocks = vector["task_mocks"].as_array().cloned().unwrap_or_default();
     let mut cast = Cast {
-        mocks: vector["task_mocks"].as_array().cloned().unwrap_or_default(),
+        activities: activities(&mocks),
+        mocks,
         worker: worker(vector),
         echoes: echoes(vector),
         objects: vector["s3_objects"].as_object().cloned().unwrap_or_default(),
@@ -67,6 +69,8 @@ pub(crate) fn play(vector: &Value) -> Outcome {
 
 /// Everybody outside of the execution and its children.
 pub(crate) struct Cast {
+    /// The activities that there were: those of which something was recorded.
+    activities: BTreeSet<String>,
     mocks: Vec<Value>,
     /// The name that the recorded worker gave.
     worker: Option<String>,
@@ -116,7 +120,8 @@ impl<'c> World<'c> {
             return Err("the execution does not end".to_owned());
         }
         let seed = u64::try_from(self.steps).unwrap_or(0);
-        let input = Input { at: self.at, seed, what };
+        let absent_activities = self.absent_activities();
+        let input = Input { at: self.at, seed, absent_activities, what };
         let events = decide(&self.program, &self.execution, &input)
             .map_err(|misuse| format!("{misuse} ({:?})", input.what))?;
         for event in &events {
@@ -124,6 +129,13 @@ impl<'c> World<'c> {
         }
         self.events.extend(events);
         Ok(())
+    }
+
+    fn absent_activities(&self) -> Vec<Arc<str>> {
+        let resources = self.program.resources();
+        let activities = resources.filter(|one| matches!(one, Resource::Activity { .. }));
+        let absent = activities.filter(|one| !self.cast.activities.contains(one.arn()));
+        absent.map(|one| Arc::from(one.arn())).collect()
     }
 
     /// Makes one call that was not made yet, or lets time pass.
@@ -221,6 +233,11 @@ fn echoes(vector: &Value) -> Vec<String> {
     let functions = vector["lambda_functions"].as_array().into_iter().flatten();
     let echoes = functions.filter(|function| function["do"] == "echo");
     echoes.filter_map(|function| function["name"].as_str().map(str::to_owned)).collect()
+}
+
+fn activities(mocks: &[Value]) -> BTreeSet<String> {
+    let of_activities = mocks.iter().filter(|mock| mock["kind"] == "activity");
+    of_activities.filter_map(|mock| mock["resource"].as_str()).map(str::to_owned).collect()
 }
 
 fn worker(vector: &Value) -> Option<String> {

@@ -161,7 +161,7 @@ async fn step(
     live: &mut Live,
     what: What,
 ) -> Result<Result<(), Misuse>, Error> {
-    let input = Input { at: shared.ports.clock.now(), seed: shared.ports.ids.seed(), what };
+    let input = Input::new(shared.ports.clock.now(), shared.ports.ids.seed(), what);
     let events = match asl::decide(&live.program, &live.execution, &input) {
         Ok(events) if events.is_empty() => return Ok(Ok(())),
         Ok(events) => events,
@@ -385,6 +385,9 @@ fn refusal(id: &ExecutionId, misuse: Misuse) -> Refusal {
             Refusal::InvalidExecutionInput { bytes_max: asl::limits::PAYLOAD_BYTES_MAX }
         }
         Misuse::AlreadyStarted => Refusal::ExecutionAlreadyExists(id.clone()),
-        Misuse::NotStarted | Misuse::OtherProgram => Refusal::ExecutionDoesNotExist(id.clone()),
+        Misuse::NotStarted
+        | Misuse::OtherProgram
+        | Misuse::NotRedrivable(_)
+        | Misuse::OtherRedrive => Refusal::ExecutionDoesNotExist(id.clone()),
     }
 }

@@ -62,9 +62,11 @@ impl Step<'_> {
                 let frame = self.holder(token)?;
                 Ok(self.report(frame, Fault::new(error.as_deref(), cause.as_deref())))
             }
-            What::Start(_) | What::MapRunEnded { .. } | What::TimerFired | What::Stop { .. } => {
-                Err(Misuse::WrongPattern)
-            }
+            What::Start(_)
+            | What::MapRunEnded { .. }
+            | What::TimerFired
+            | What::Stop { .. }
+            | What::Redrive { .. } => Err(Misuse::WrongPattern),
         }
     }
 
@@ -82,7 +84,7 @@ impl Step<'_> {
             | Activity::Iterations(_)
             | Activity::MapRun(_)
             | Activity::Answered
-            | Activity::Halted
+            | Activity::Halted(_)
             | Activity::Left => Err(Misuse::TaskNotActive),
         }
     }
@@ -93,8 +95,8 @@ impl Step<'_> {
         let running = self.execution.running().ok_or(Misuse::NotStarted)?;
         let (visit, attempt) = token.claim().ok_or(not_active)?;
         let (frame, task) = self.active(visit, attempt).map_err(|_| not_active)?;
-        let known =
-            task.resource.hands_out_token() && running.origin.token(visit, attempt) == *token;
+        let handed_out = task.resource.hands_out_token() && task.progress != Progress::Scheduled;
+        let known = handed_out && running.origin.token(visit, attempt) == *token;
         if known { Ok(frame) } else { Err(not_active) }
     }
 
@@ -115,11 +117,12 @@ impl Step<'_> {
             | Activity::Iterations(_)
             | Activity::MapRun(_)
             | Activity::Answered
-            | Activity::Halted
+            | Activity::Halted(_)
             | Activity::Left => None,
         };
         let next = |beat: Heartbeat| self.at.plus(Duration::from_secs(beat.seconds));
-        if heartbeat.is_none_or(|beat| next(beat) <= beat.due) {
+        let later = |beat: Heartbeat| beat.due.is_none_or(|due| due < next(beat));
+        if !heartbeat.is_some_and(later) {
             return Ok(());
         }
         self.note(frame, Fact::Heartbeat)

@@ -3,21 +3,21 @@
 //! Total: an event that does not fit (of another execution, or out of order) changes nothing it has
 //! no place for.
 
+mod redrive;
+mod task;
+
 use crate::effect::End;
-use crate::event::{
-    Branch, Entered, Event, Exited, Fact, MapRunStarted, MapStarted, Scheduled, Started,
-};
+use crate::event::{Branch, Entered, Event, Exited, Fact, MapRunStarted, MapStarted, Started};
 use crate::execution::{
-    Activity, Execution, Frame, FrameId, Heartbeat, Iterations, MapRun, Origin, Outputs, Phase,
-    Progress, Running, Scope, TaskRun, Visit, VisitId,
+    Activity, Execution, Frame, FrameId, Iterations, MapRun, Origin, Phase, Running, Scope, Visit,
+    VisitId,
 };
 use crate::input::Payload;
 use crate::limits::HISTORY_EVENTS_MAX;
-use crate::program::Kind;
+use crate::outputs::Outputs;
 use contracts::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Folds one event into an execution. The events of a history rebuild it, in their order.
 pub fn apply(execution: &mut Execution, event: &Event) {
@@ -27,6 +27,7 @@ pub fn apply(execution: &mut Execution, event: &Event) {
         Fact::ExecutionFailed(fault) => end(execution, End::Failed(fault.clone())),
         Fact::ExecutionTimedOut(fault) => end(execution, End::TimedOut(fault.clone())),
         Fact::ExecutionAborted(fault) => end(execution, End::Aborted(fault.clone())),
+        Fact::Redriven(redriven) => redrive::redrive(execution, event, redriven),
         Fact::Entered(entered) => change(execution, |running| enter(running, event, entered)),
         Fact::Exited(exited) => change(execution, |running| leave(running, event, exited)),
         Fact::IterationStarted { .. } => change(execution, |running| {
@@ -44,16 +45,22 @@ pub fn apply(execution: &mut Execution, event: &Event) {
                 back_off(frame, event.previous, *until, usize::from(*retrier));
             }
         }),
-        Fact::Scheduled(_)
-        | Fact::Invoked { .. }
-        | Fact::Submitted { .. }
-        | Fact::Succeeded { .. }
+        Fact::Scheduled(scheduled) => {
+            at(execution, event, |frame| task::schedule(frame, event, scheduled));
+        }
+        Fact::Invoked { .. } => at(execution, event, |frame| task::invoke(frame, event)),
+        Fact::Submitted { output } => {
+            at(execution, event, |frame| task::submit(frame, event, output));
+        }
+        Fact::Heartbeat => at(execution, event, |frame| task::hear(frame, event)),
+        Fact::Succeeded { .. }
         | Fact::Failed(_)
         | Fact::TimedOut(_)
         | Fact::EvaluationFailed { .. }
         | Fact::ParallelStarted { .. }
         | Fact::MapStarted(_)
         | Fact::MapRunStarted(_)
+        | Fact::MapRunRedriven { .. }
         | Fact::MapRunSucceeded { .. }
         | Fact::MapRunFailed(_)
         | Fact::MapRunAborted
@@ -62,12 +69,7 @@ pub fn apply(execution: &mut Execution, event: &Event) {
         | Fact::Joined
         | Fact::StateFailed
         | Fact::Aborted
-        | Fact::Heartbeat
-        | Fact::Waits { .. } => change(execution, |running| {
-            if let Some(frame) = running.frame_mut(event.frame) {
-                advance(frame, event);
-            }
-        }),
+        | Fact::Waits { .. } => at(execution, event, |frame| advance(frame, event)),
     }
     execution.last_event = event.id;
 }
@@ -78,6 +80,15 @@ fn change(execution: &mut Execution, how: impl FnOnce(&mut Running)) {
     }
 }
 
+/// Changes the frame that an event belongs to.
+fn at(execution: &mut Execution, event: &Event, how: impl FnOnce(&mut Frame)) {
+    change(execution, |running| {
+        if let Some(frame) = running.frame_mut(event.frame) {
+            how(frame);
+        }
+    });
+}
+
 fn start(execution: &mut Execution, event: &Event, started: &Started) {
     let origin = Origin {
         identity: started.start.identity.clone(),
@@ -85,13 +96,14 @@ fn start(execution: &mut Execution, event: &Event, started: &Started) {
         program: Arc::clone(&started.program),
         seed: started.seed,
         at: event.at,
-        deadline: started.deadline,
         map_run: started.start.entry.as_ref().map(|entry| Arc::clone(&entry.map_run)),
     };
     execution.phase = Phase::Running(Running {
         origin: Arc::new(origin),
         frames: Vec::with_capacity(1),
         next_frame: FrameId::ROOT,
+        deadline: started.deadline,
+        redrive: None,
     });
 }
 
@@ -122,6 +134,7 @@ fn enter(running: &mut Running, event: &Event, entered: &Entered) {
         entered_from: event.previous,
         input: Arc::clone(input),
         attempt: 0,
+        first_attempt: 0,
         retries: Vec::new(),
         activity: Activity::Entered,
     };
@@ -164,7 +177,7 @@ fn begins_with(around: &Frame, branch: Branch) -> &Payload {
         | Activity::Branches(_)
         | Activity::MapRun(_)
         | Activity::Answered
-        | Activity::Halted
+        | Activity::Halted(_)
         | Activity::Left => None,
     };
     item.unwrap_or(&around.value)
@@ -186,7 +199,7 @@ fn leave(running: &mut Running, event: &Event, exited: &Exited) {
     frame.visit.activity = Activity::Left;
     frame.last_event = event.id;
     let (kind, branch, value) = (frame.visit.kind, frame.branch, Arc::clone(&frame.value));
-    if matches!(kind, Kind::Parallel | Kind::Map) {
+    if kind.has_branches() {
         drop_descendants(running, event.frame);
     }
     if let Some(branch) = branch.filter(|_| exited.end) {
@@ -266,15 +279,6 @@ fn advance(frame: &mut Frame, event: &Event) {
     let before = frame.last_event;
     frame.last_event = event.id;
     match &event.what {
-        Fact::Scheduled(scheduled) => {
-            visit.activity = Activity::Task(Box::new(call(visit, event.at, scheduled)));
-        }
-        Fact::Invoked { .. } => progress(visit, Progress::Invoked, event.at),
-        Fact::Submitted { .. } => progress(visit, Progress::Submitted, event.at),
-        Fact::Heartbeat => {
-            frame.last_event = event.previous;
-            beat(visit, event.at);
-        }
         Fact::Succeeded { output } => {
             frame.value = Arc::clone(output);
             visit.activity = Activity::Answered;
@@ -296,6 +300,11 @@ fn advance(frame: &mut Frame, event: &Event) {
             visit.activity = Activity::Iterations(Box::new(iterations));
         }
         Fact::MapRunStarted(started) => run_map(visit, started),
+        Fact::MapRunRedriven { number } => {
+            if let Activity::MapRun(run) = &mut visit.activity {
+                run.redrives = *number;
+            }
+        }
         Fact::MapRunSucceeded { output } => {
             // What leaves the Map follows from the start of its map run, not from its end.
             frame.last_event = before;
@@ -313,15 +322,20 @@ fn advance(frame: &mut Frame, event: &Event) {
         | Fact::Failed(_)
         | Fact::TimedOut(_)
         | Fact::EvaluationFailed { .. }
-        | Fact::StateFailed => visit.activity = Activity::Halted,
+        | Fact::StateFailed => visit.halt(),
         Fact::MapRunAborted
         | Fact::IterationFailed { .. }
         | Fact::IterationAborted { .. }
         | Fact::Aborted => {
             frame.last_event = event.previous;
-            visit.activity = Activity::Halted;
+            visit.halt();
         }
         Fact::Started(_)
+        | Fact::Redriven(_)
+        | Fact::Scheduled(_)
+        | Fact::Invoked { .. }
+        | Fact::Submitted { .. }
+        | Fact::Heartbeat
         | Fact::Entered(_)
         | Fact::Exited(_)
         | Fact::IterationStarted { .. }
@@ -331,35 +345,6 @@ fn advance(frame: &mut Frame, event: &Event) {
         | Fact::ExecutionTimedOut(_)
         | Fact::ExecutionAborted(_)
         | Fact::RetryScheduled { .. } => {}
-    }
-}
-
-fn call(visit: &Visit, at: Timestamp, scheduled: &Scheduled) -> TaskRun {
-    let after = |seconds: u64| at.plus(Duration::from_secs(seconds));
-    TaskRun {
-        resource: scheduled.resource.clone(),
-        arguments: Arc::clone(scheduled.arguments.as_ref().unwrap_or(&visit.input)),
-        deadline: scheduled.timeout_seconds.map(after),
-        heartbeat: scheduled
-            .heartbeat_seconds
-            .map(|seconds| Heartbeat { seconds, due: after(seconds) }),
-        progress: Progress::Scheduled,
-    }
-}
-
-fn progress(visit: &mut Visit, progress: Progress, at: Timestamp) {
-    if let Activity::Task(task) = &mut visit.activity {
-        task.progress = progress;
-    }
-    beat(visit, at);
-}
-
-/// A sign of life: the next heartbeat is due one interval later.
-fn beat(visit: &mut Visit, at: Timestamp) {
-    if let Activity::Task(task) = &mut visit.activity
-        && let Some(heartbeat) = &mut task.heartbeat
-    {
-        heartbeat.due = at.plus(Duration::from_secs(heartbeat.seconds));
     }
 }
 
@@ -393,10 +378,11 @@ fn run_map(visit: &mut Visit, started: &MapRunStarted) {
         | Activity::Branches(_)
         | Activity::MapRun(_)
         | Activity::Answered
-        | Activity::Halted
+        | Activity::Halted(_)
         | Activity::Left => Arc::from([]),
     };
     visit.activity = Activity::MapRun(Box::new(MapRun {
+        redrives: 0,
         arn: Arc::clone(&started.arn),
         settings: started.settings.clone(),
         items,
@@ -407,21 +393,19 @@ fn run_map(visit: &mut Visit, started: &MapRunStarted) {
 /// them.
 fn join(activity: &mut Activity) -> Option<Value> {
     let outputs = match std::mem::replace(activity, Activity::Answered) {
-        Activity::Branches(outputs) => outputs.done,
-        Activity::Iterations(iterations) => iterations.outputs.done,
+        Activity::Branches(outputs) => *outputs,
+        Activity::Iterations(iterations) => iterations.outputs,
         other @ (Activity::Entered
         | Activity::Task(_)
         | Activity::Waiting { .. }
         | Activity::BackingOff { .. }
         | Activity::MapRun(_)
         | Activity::Answered
-        | Activity::Halted
+        | Activity::Halted(_)
         | Activity::Left) => {
             *activity = other;
             return None;
         }
     };
-    let outputs =
-        outputs.into_iter().map(|output| output.map_or(Value::Null, Arc::unwrap_or_clone));
-    Some(Value::Array(outputs.collect()))
+    Some(outputs.into_array())
 }

@@ -25,7 +25,7 @@ pub(super) fn whole(running: &Running, frame: &Frame, state: &State) -> Value {
     own.insert("Name".into(), Value::from(&*visit.name));
     own.insert("EnteredTime".into(), Value::from(visit.at.to_string()));
     if matches!(visit.kind, Kind::Task | Kind::Parallel | Kind::Map) {
-        own.insert("RetryCount".into(), Value::from(visit.attempt));
+        own.insert("RetryCount".into(), Value::from(visit.retry_count()));
     }
     context.insert("State".into(), Value::Object(own));
     if let Some(token) = token(running, frame, state) {
@@ -72,7 +72,11 @@ fn execution(running: &Running) -> Value {
         execution.insert("RoleArn".into(), Value::from(&*origin.identity.role));
     }
     if !origin.identity.is_express() {
-        execution.insert("RedriveCount".into(), Value::from(0));
+        let number = running.redrive.map_or(0, |redrive| redrive.number);
+        execution.insert("RedriveCount".into(), Value::from(number));
+    }
+    if let Some(redrive) = running.redrive {
+        execution.insert("RedriveTime".into(), Value::from(redrive.at.to_string()));
     }
     Value::Object(execution)
 }

@@ -2,13 +2,12 @@
 
 use crate::effect::Fault;
 use crate::event::{Event, Fact, Started};
-use crate::execution::{Execution, FrameId, Phase};
-use crate::input::{Input, Misuse, Start, What};
+use crate::execution::{Execution, FrameId, Phase, Running};
+use crate::input::{Input, Misuse, NotRedrivable, Start, What};
 use crate::limits::EXPRESS_SECONDS_MAX;
 use crate::machine::step::{Entry, Over, Place, Step, is_too_large};
 use crate::program::Program;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Decides what one input leads to, up to the point where the execution waits for the world again.
 ///
@@ -27,17 +26,29 @@ pub fn decide(
         (Phase::New, What::Start(start)) => begin(program, execution, input, start),
         (Phase::New, _) => Err(Misuse::NotStarted),
         (Phase::Running(_) | Phase::Ended(..), What::Start(_)) => Err(Misuse::AlreadyStarted),
+        (Phase::Ended(running, _), What::Redrive { number }) => {
+            is_its_own(program, running)?;
+            execution.redrivability()?;
+            if Some(*number) != execution.redrive_count().checked_add(1) {
+                return Err(Misuse::OtherRedrive);
+            }
+            let mut step = Step::new(program, execution, input);
+            let (Ok(()) | Err(Over)) = step.redrive(*number);
+            Ok(step.events)
+        }
         (Phase::Ended(..), _) => Err(Misuse::Ended),
         (Phase::Running(running), what) => {
-            if *running.origin.program != *program.hash {
-                return Err(Misuse::OtherProgram);
-            }
+            is_its_own(program, running)?;
             let mut step = Step::new(program, execution, input);
             // That nothing more can happen is not an error: the last event says so.
             let (Ok(()) | Err(Over)) = step.take(what)?;
             Ok(step.events)
         }
     }
+}
+
+fn is_its_own(program: &Program, running: &Running) -> Result<(), Misuse> {
+    if running.origin.program == program.hash { Ok(()) } else { Err(Misuse::OtherProgram) }
 }
 
 fn begin(
@@ -59,12 +70,11 @@ impl Step<'_> {
         let longest = start.identity.is_express().then_some(EXPRESS_SECONDS_MAX);
         // The machine's timeout is its own executions', not that of a map run's children.
         let asked = self.program.timeout_seconds.filter(|_| start.entry.is_none());
-        let timeout = asked.into_iter().chain(longest).min().map(Duration::from_secs);
         let started = Started {
             start: start.clone(),
             program: Arc::clone(&self.program.hash),
             seed: self.seed,
-            deadline: timeout.map(|timeout| self.at.plus(timeout)),
+            deadline: self.deadline(asked.into_iter().chain(longest).min()),
         };
         self.emit(FrameId::ROOT, 0, Fact::Started(Box::new(started)))?;
         let state = start.entry.as_ref().map_or(self.program.start, |entry| entry.state);
@@ -75,6 +85,7 @@ impl Step<'_> {
     fn take(&mut self, what: &What) -> Result<Result<(), Over>, Misuse> {
         match what {
             What::Start(_) => Err(Misuse::AlreadyStarted),
+            What::Redrive { .. } => Err(NotRedrivable::Running.into()),
             What::TimerFired => Ok(self.fire_timers()),
             What::Stop { error, cause } => {
                 let fault = Fault::new(error.as_deref(), cause.as_deref());

@@ -1,6 +1,6 @@
 //! What happens when a state fails: retry it, catch it, or hand the failure to the state around.
 
-use crate::effect::Fault;
+use crate::effect::{DATA_LIMIT_EXCEEDED, Fault};
 use crate::event::{Branch, Fact};
 use crate::execution::{Activity, Frame, FrameId, Visit};
 use crate::expression::{self, Chance, QUERY_EVALUATION_ERROR};
@@ -17,8 +17,6 @@ use std::time::Duration;
 
 /// The error that ends an execution whatever it catches.
 const RUNTIME: &str = "States.Runtime";
-/// The error of a payload that is too large.
-const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
 /// Matches every error but the ones that end the execution.
 const ALL: &str = "States.ALL";
 /// Matches every error but a timeout.
@@ -202,7 +200,7 @@ impl Step<'_> {
                 self.emit(frame, previous, Fact::RetryScheduled { until, retrier })?;
                 return Ok(());
             }
-            if matches!(state.body.kind(), Kind::Parallel | Kind::Map) {
+            if state.body.kind().has_branches() {
                 self.forget_entries(frame)?;
                 previous = self.emit(frame, previous, Fact::StateFailed)?;
             }
@@ -288,7 +286,7 @@ impl Step<'_> {
     }
 
     /// Stops what runs beside a failed branch or iteration, and answers the event that the failure
-    /// follows from.
+    /// follows from; as recorded, so does everything that is stopped.
     fn abandon(&mut self, failed: FrameId, branch: Branch) -> Result<u32, Over> {
         let previous = self.pointer(failed)?;
         let parent = self.frame(branch.parent)?;
@@ -296,28 +294,31 @@ impl Step<'_> {
         if in_map {
             let index = branch.index;
             self.emit(failed, previous, Fact::IterationFailed { index })?;
-        } else if self.frame(failed)?.visit.kind == Kind::Task {
+        }
+        if self.frame(failed)?.visit.kind == Kind::Task {
             self.emit(failed, previous, Fact::Aborted)?;
         }
         self.forget_entries(branch.parent)?;
         let running = self.running()?;
-        let beside: Vec<Beside> = running
+        let beside: Vec<(FrameId, Option<u32>, bool)> = running
             .frames
             .iter()
-            .filter(|frame| frame.id != failed && running.descends(frame, branch.parent))
-            .map(|frame| Beside::of(frame))
+            .filter(|frame| frame.id != failed && is_under_way(frame))
+            .filter(|frame| running.descends(frame, branch.parent))
+            .map(|frame| {
+                let own = frame.branch.filter(|own| in_map && own.parent == branch.parent);
+                let maps = matches!(frame.visit.activity, Activity::MapRun(_));
+                (frame.id, own.map(|own| own.index), maps)
+            })
             .collect();
-        for Beside { frame, last_event, branch: own, under_way, maps } in beside {
+        for (frame, iteration, maps) in beside {
+            if let Some(index) = iteration {
+                self.emit(frame, previous, Fact::IterationAborted { index })?;
+            }
             if maps {
-                self.emit(frame, last_event, Fact::MapRunAborted)?;
+                self.emit(frame, previous, Fact::MapRunAborted)?;
             }
-            if under_way {
-                self.emit(frame, last_event, Fact::Aborted)?;
-            }
-            if let Some(own) = own.filter(|own| in_map && own.parent == branch.parent && under_way)
-            {
-                self.emit(frame, last_event, Fact::IterationAborted { index: own.index })?;
-            }
+            self.emit(frame, previous, Fact::Aborted)?;
         }
         Ok(previous)
     }
@@ -327,7 +328,7 @@ impl Step<'_> {
         let running = self.execution.running().ok_or(Over)?;
         self.ready.retain(|entry| match &entry.place {
             Place::Root => true,
-            Place::Frame(other) => {
+            Place::Frame(other) | Place::Again(other) => {
                 !running.frame(*other).is_some_and(|other| running.descends(other, frame))
             }
             Place::Branch(branch, _) => {
@@ -336,28 +337,6 @@ impl Step<'_> {
             }
         });
         Ok(())
-    }
-}
-
-/// A frame that runs beside a failed one.
-struct Beside {
-    frame: FrameId,
-    last_event: u32,
-    branch: Option<Branch>,
-    under_way: bool,
-    /// Whether it is a map run that is under way.
-    maps: bool,
-}
-
-impl Beside {
-    fn of(frame: &Frame) -> Self {
-        Self {
-            frame: frame.id,
-            last_event: frame.last_event,
-            branch: frame.branch,
-            under_way: is_under_way(frame),
-            maps: matches!(frame.visit.activity, Activity::MapRun(_)),
-        }
     }
 }
 
@@ -370,7 +349,7 @@ const fn is_under_way(frame: &Frame) -> bool {
         | Activity::Branches(_)
         | Activity::Iterations(_)
         | Activity::MapRun(_) => true,
-        Activity::Entered | Activity::Answered | Activity::Halted | Activity::Left => false,
+        Activity::Entered | Activity::Answered | Activity::Halted(_) | Activity::Left => false,
     }
 }
 

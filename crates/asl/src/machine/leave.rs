@@ -45,7 +45,7 @@ impl Step<'_> {
     fn finish_branch(&mut self, frame: FrameId, branch: Branch) -> Result<(), Over> {
         match &self.frame(branch.parent)?.visit.activity {
             Activity::Branches(outputs) => {
-                if outputs.missing > 0 {
+                if outputs.missing() > 0 {
                     return Ok(());
                 }
                 let previous = self.pointer(branch.parent)?;
@@ -58,7 +58,7 @@ impl Step<'_> {
             | Activity::BackingOff { .. }
             | Activity::MapRun(_)
             | Activity::Answered
-            | Activity::Halted
+            | Activity::Halted(_)
             | Activity::Left => Err(Over),
         }
     }
@@ -66,6 +66,11 @@ impl Step<'_> {
     /// Puts the outputs of all branches or iterations together and leaves the state around.
     pub(super) fn join(&mut self, frame: FrameId, previous: u32) -> Result<(), Over> {
         self.emit(frame, previous, Fact::Joined)?;
+        self.leave_joined(frame)
+    }
+
+    /// Leaves a state whose branches or iterations are through.
+    pub(super) fn leave_joined(&mut self, frame: FrameId) -> Result<(), Over> {
         match self.conclude_joined(frame) {
             Ok(()) => Ok(()),
             Err(Interrupt::Over) => Err(Over),

@@ -57,7 +57,7 @@ impl Step<'_> {
     }
 
     /// Begins as many iterations as may run, or leaves the Map when the last one is through.
-    fn go_on_mapping(&mut self, frame: FrameId, map: &Map) -> Result<(), Over> {
+    pub(super) fn go_on_mapping(&mut self, frame: FrameId, map: &Map) -> Result<(), Over> {
         loop {
             let iterations = self.iterations(frame)?;
             let (next, running) = (iterations.next, iterations.running);
@@ -126,7 +126,7 @@ impl Step<'_> {
             | Activity::Branches(_)
             | Activity::MapRun(_)
             | Activity::Answered
-            | Activity::Halted
+            | Activity::Halted(_)
             | Activity::Left => Err(Over),
         }
     }

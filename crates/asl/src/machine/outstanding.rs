@@ -1,9 +1,10 @@
 //! Reads off an execution what the world still owes it.
 
-use crate::effect::{AwaitCallback, EffectKey, Effects, Invoke};
+use crate::effect::{AwaitCallback, EffectKey, Effects, Invoke, Work};
 use crate::execution::{Activity, Execution, Frame, Phase, Progress, Running, TaskRun};
 use crate::map_run::RunMap;
 use crate::program::Program;
+use crate::resource::Resource;
 use contracts::time::Timestamp;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub fn outstanding(_program: &Program, execution: &Execution) -> Effects {
 }
 
 fn owed(running: &Running) -> Effects {
-    let mut effects = Effects { wake_at: running.origin.deadline, ..Effects::default() };
+    let mut effects = Effects { wake_at: running.deadline, ..Effects::default() };
     for frame in &running.frames {
         match &frame.visit.activity {
             Activity::Waiting { until } | Activity::BackingOff { until } => {
@@ -33,6 +34,7 @@ fn owed(running: &Running) -> Effects {
                 attempt: frame.visit.attempt,
                 state: Arc::clone(&frame.visit.name),
                 arn: Arc::clone(&run.arn),
+                redrives: run.redrives,
                 settings: run.settings.clone(),
                 running: running.clone(),
                 frame: frame.id,
@@ -41,7 +43,7 @@ fn owed(running: &Running) -> Effects {
             | Activity::Branches(_)
             | Activity::Iterations(_)
             | Activity::Answered
-            | Activity::Halted
+            | Activity::Halted(_)
             | Activity::Left => {}
         }
     }
@@ -57,12 +59,12 @@ fn wake(effects: &mut Effects, at: Option<Timestamp>) {
 
 fn call(effects: &mut Effects, running: &Running, frame: &Frame, task: &TaskRun) {
     let visit = &frame.visit;
-    let heartbeat_by = task.heartbeat.map(|heartbeat| heartbeat.due);
+    let heartbeat_by = task.heartbeat.and_then(|heartbeat| heartbeat.due);
     wake(effects, task.deadline);
     wake(effects, heartbeat_by);
     let token =
         task.resource.hands_out_token().then(|| running.origin.token(visit.id, visit.attempt));
-    if let Some(token) = &token {
+    if let Some(token) = token.as_ref().filter(|_| task.progress != Progress::Scheduled) {
         effects.callbacks.push(AwaitCallback {
             visit: visit.id,
             attempt: visit.attempt,
@@ -71,13 +73,14 @@ fn call(effects: &mut Effects, running: &Running, frame: &Frame, task: &TaskRun)
             heartbeat_by,
         });
     }
-    if task.progress == Progress::Submitted {
+    let Some(work) = work(task) else {
         return;
-    }
+    };
     effects.tasks.push(Invoke {
         visit: visit.id,
         attempt: visit.attempt,
         state: Arc::clone(&visit.name),
+        work,
         resource: task.resource.clone(),
         arguments: Arc::clone(&task.arguments),
         deadline: task.deadline,
@@ -85,4 +88,15 @@ fn call(effects: &mut Effects, running: &Running, frame: &Frame, task: &TaskRun)
         token,
         key: EffectKey::new(Arc::clone(&running.origin.identity.id), visit.id),
     });
+}
+
+/// What is to be done for a task; nothing if all that is missing is an answer by token.
+fn work(task: &TaskRun) -> Option<Work> {
+    let activity = matches!(task.resource, Resource::Activity { .. });
+    match (task.progress, &task.job) {
+        (Progress::Scheduled, _) if activity => Some(Work::Offer),
+        (Progress::Scheduled, _) => Some(Work::Call),
+        (Progress::Invoked, _) => (!activity).then_some(Work::Call),
+        (Progress::Submitted, job) => job.clone().map(Work::AwaitJob),
+    }
 }

@@ -29,6 +29,7 @@ impl Step<'_> {
             Place::Root => (FrameId::ROOT, None, 0),
             Place::Frame(frame) => (frame, None, self.pointer(frame)?),
             Place::Branch(branch, previous) => (self.running()?.next_frame, Some(branch), previous),
+            Place::Again(frame) => return self.go_on(frame),
         };
         let input = match branch {
             Some(branch) => match self.branch_input(branch) {
@@ -46,6 +47,11 @@ impl Step<'_> {
             branch,
         };
         self.emit(frame, previous, Fact::Entered(entered))?;
+        self.perform_or_fail(frame)
+    }
+
+    /// Does what the state at a frame does by itself, or fails it.
+    pub(super) fn perform_or_fail(&mut self, frame: FrameId) -> Result<(), Over> {
         match self.perform(frame) {
             Ok(()) => Ok(()),
             Err(Interrupt::Over) => Err(Over),

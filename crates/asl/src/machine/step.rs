@@ -13,6 +13,7 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One decision under way.
 pub(super) struct Step<'a> {
@@ -21,6 +22,7 @@ pub(super) struct Step<'a> {
     pub(super) events: Vec<Event>,
     pub(super) at: Timestamp,
     pub(super) seed: u64,
+    pub(super) absent_activities: Vec<Arc<str>>,
     /// States to enter, in this order. The decision is over when none is left.
     pub(super) ready: VecDeque<Entry>,
     /// The whole context object, where a state is tested with another one than the execution's.
@@ -41,6 +43,8 @@ pub(super) enum Place {
     Frame(FrameId),
     /// The first state of a branch or iteration, following from this event.
     Branch(Branch, u32),
+    /// Nowhere new: the frame goes on with the visit that a redrive took up.
+    Again(FrameId),
 }
 
 /// Nothing more can happen: the execution has ended, or the history does not fit the program.
@@ -73,6 +77,7 @@ impl<'a> Step<'a> {
             events: Vec::new(),
             at: input.at,
             seed: input.seed,
+            absent_activities: input.absent_activities.clone(),
             ready: VecDeque::new(),
             context: None,
         }
@@ -102,6 +107,11 @@ impl<'a> Step<'a> {
         apply(&mut self.execution, &event);
         self.events.push(event);
         if ends { Err(Over) } else { Ok(id) }
+    }
+
+    /// When this many seconds from now are over.
+    pub(super) fn deadline(&self, seconds: Option<u64>) -> Option<Timestamp> {
+        seconds.map(|seconds| self.at.plus(Duration::from_secs(seconds)))
     }
 
     pub(super) fn running(&self) -> Result<&Running, Over> {

@@ -25,6 +25,10 @@ impl Step<'_> {
             credentials: credentials(&view, task.credentials.as_ref())?,
             arguments: (!Arc::ptr_eq(&arguments, view.raw())).then_some(arguments),
         };
+        if self.absent_activities.iter().any(|arn| **arn == *task.resource.arn()) {
+            let cause = format!("The activity {} does not exist.", task.resource);
+            return Err(Failure::runtime(&view.frame.visit, &cause).into());
+        }
         drop(view);
         if let Some(arguments) = &scheduled.arguments {
             self.limited(frame, arguments)?;

@@ -23,7 +23,7 @@ impl Step<'_> {
     /// Fires everything that is due, earliest first, including what only became due by it.
     pub(super) fn fire_timers(&mut self) -> Result<(), Over> {
         loop {
-            let deadline = self.running()?.origin.deadline.filter(|at| *at <= self.at);
+            let deadline = self.running()?.deadline.filter(|at| *at <= self.at);
             let first = self.first_due()?;
             match (first, deadline) {
                 (Some((at, frame, due)), deadline) if deadline.is_none_or(|end| at <= end) => {
@@ -70,7 +70,8 @@ fn earliest(frame: &Frame) -> Option<(Timestamp, Due)> {
         Activity::BackingOff { until } => Some((*until, Due::Retry)),
         Activity::Task(task) => {
             let timeout = task.deadline.map(|at| (at, Due::TimeOut));
-            let heartbeat = task.heartbeat.map(|heartbeat| (heartbeat.due, Due::MissHeartbeat));
+            let heartbeat = task.heartbeat.and_then(|heartbeat| heartbeat.due);
+            let heartbeat = heartbeat.map(|at| (at, Due::MissHeartbeat));
             timeout.into_iter().chain(heartbeat).min_by_key(|(at, _)| *at)
         }
         Activity::Entered
@@ -78,7 +79,7 @@ fn earliest(frame: &Frame) -> Option<(Timestamp, Due)> {
         | Activity::Iterations(_)
         | Activity::MapRun(_)
         | Activity::Answered
-        | Activity::Halted
+        | Activity::Halted(_)
         | Activity::Left => None,
     }
 }

@@ -158,7 +158,7 @@ impl Trial {
     }
 
     fn step(&self) -> Step<'_> {
-        let input = Input { at: self.at, seed: self.seed, what: What::TimerFired };
+        let input = Input::new(self.at, self.seed, What::TimerFired);
         let mut step = Step::new(&self.program, &self.execution, &input);
         step.context = Some(Arc::clone(&self.context));
         step
@@ -257,7 +257,7 @@ fn waits_until(step: &Step<'_>) -> Option<Timestamp> {
         | Activity::Iterations(_)
         | Activity::MapRun(_)
         | Activity::Answered
-        | Activity::Halted
+        | Activity::Halted(_)
         | Activity::Left => None,
     }
 }

@@ -17,8 +17,11 @@ pub struct RunMap {
     pub attempt: u32,
     /// The name of the Map state.
     pub state: Arc<str>,
-    /// The map run's ARN: another for every attempt.
+    /// The map run's ARN: another for every retry, the same after a redrive.
     pub arn: Arc<str>,
+    /// How often it was redriven. Then only those of its children run again, or for the first time,
+    /// that have not succeeded.
+    pub redrives: u32,
     /// How it works.
     pub settings: Settings,
     pub(crate) running: Running,
@@ -60,7 +63,7 @@ impl RunMap {
                 | Activity::Branches(_)
                 | Activity::Iterations(_)
                 | Activity::Answered
-                | Activity::Halted
+                | Activity::Halted(_)
                 | Activity::Left,
             )
             | None => &[],

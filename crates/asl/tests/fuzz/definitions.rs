@@ -45,7 +45,7 @@ fn run(program: &Program) {
         let Some(what) = next.take() else {
             return;
         };
-        let decided = decide(program, &execution, &Input { at, seed, what });
+        let decided = decide(program, &execution, &Input::new(at, seed, what));
         for event in decided.iter().flatten() {
             apply(&mut execution, event);
         }

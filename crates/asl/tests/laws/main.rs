@@ -2,9 +2,10 @@
 //!
 //! Each law is asked of generated machines, of the machines that Ordersaga runs, and of the
 //! recorded ones where the recordings are there; each time along a random walk of answers that are
-//! right, wrong, late, early or doubled.
+//! right, wrong, late, early or doubled, past ends, stops and redrives.
 
 mod machines;
+mod redrive;
 mod walk;
 
 use asl::{Event, Execution, Program, Status, apply, decide, limits, outstanding};
@@ -20,9 +21,9 @@ const WALKS: u64 = 3;
 /// Walks within which every kind of event is met.
 const WALKS_MAX: u64 = 600;
 
-type Law = fn(&Walk) -> Result<(), TestCaseError>;
+pub(crate) type Law = fn(&Walk) -> Result<(), TestCaseError>;
 
-fn holds_everywhere(law: Law) {
+pub(crate) fn holds_everywhere(law: Law) {
     let mut runner =
         TestRunner::new(Config { cases: MACHINES, failure_persistence: None, ..Config::default() });
     let generated = runner.run(&(machines::machine(), any::<u64>()), |(definition, seed)| {
@@ -60,6 +61,7 @@ fn stored(events: &[Event]) -> Vec<Event> {
 fn the_walks_meet_every_kind_of_event() {
     let mut missing = std::collections::BTreeSet::from([
         "started",
+        "redriven",
         "entered",
         "exited",
         "scheduled",

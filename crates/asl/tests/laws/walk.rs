@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Inputs in one walk.
-const STEPS_MAX: usize = 60;
+const STEPS_MAX: usize = 80;
 /// Letters of a text that is larger than a payload may be.
 const TOO_LARGE: usize = 300_000;
 
@@ -53,9 +53,14 @@ impl<'p> Walk<'p> {
             Self { program, steps: Vec::new(), events: Vec::new(), last: Execution::default() };
         let start = walker.start();
         walk.tell(walker.input(start));
-        while walk.steps.len() < STEPS_MAX && walk.last.end().is_none() {
-            let effects = outstanding(program, &walk.last);
-            let what = walker.next(&effects);
+        while walk.steps.len() < STEPS_MAX {
+            let what = if walk.last.end().is_none() {
+                walker.next(&outstanding(program, &walk.last))
+            } else if walk.last.redrivability().is_ok() && walker.dice.below(6) > 0 {
+                walker.after_the_end(&walk.last)
+            } else {
+                break;
+            };
             walk.tell(walker.input(what));
         }
         walk.tell(walker.input(What::TimerFired));
@@ -83,7 +88,7 @@ struct Walker {
 impl Walker {
     fn input(&mut self, what: What) -> Input {
         self.told.push(what.clone());
-        Input { at: self.at, seed: self.dice.roll(), what }
+        Input::new(self.at, self.dice.roll(), what)
     }
 
     fn start(&mut self) -> What {
@@ -101,6 +106,17 @@ impl Walker {
             },
             entry: None,
         })
+    }
+
+    /// A redrive, mostly the next one; or something that comes too late.
+    fn after_the_end(&mut self, execution: &Execution) -> What {
+        self.at = self.at.plus(Duration::from_secs(self.dice.below(300)));
+        let next = execution.redrive_count() + 1;
+        match self.dice.below(8) {
+            0 => What::Redrive { number: self.dice.below(4) as u32 },
+            1 => self.astray(),
+            _ => What::Redrive { number: next },
+        }
     }
 
     /// What happens next: mostly what is owed, sometimes what nobody waits for.
@@ -170,8 +186,9 @@ impl Walker {
         let visit = VisitId::new(self.dice.below(40) as u32);
         let attempt = self.dice.below(3) as u32;
         match self.dice.below(12) {
-            0 => What::Stop { error: self.error(), cause: None },
-            1..=3 => What::TaskSucceeded { visit, attempt, output: self.payload() },
+            0 | 1 => What::Stop { error: self.error(), cause: None },
+            2 => What::Redrive { number: 1 },
+            3 => What::TaskSucceeded { visit, attempt, output: self.payload() },
             4..=6 => What::TaskFailed { visit, attempt, error: None, cause: None },
             7 | 8 => What::Heartbeat { token: Token::from("2.0.nobody") },
             9 | 10 => What::CallbackFailed { token: Token::from(""), error: None, cause: None },
