@@ -10,6 +10,10 @@ check:
 test:
     cargo test --workspace
 
+# boto3 and the aws CLI, from PyPI, drive the running system.
+test-boto3:
+    tests/boto3/run
+
 # Licences, bans and sources of dependencies; needs `cargo install cargo-deny`.
 deny:
     cargo deny --offline check bans licenses sources
