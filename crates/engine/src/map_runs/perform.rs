@@ -133,7 +133,11 @@ impl<'a> AtWork<'a> {
         let mut failed = None;
         loop {
             if failed.is_none() {
-                failed = self.fill(&mut source).await.err().or_else(|| self.judge());
+                // Before another child starts, and once more if all items are known only now.
+                failed = match self.judge() {
+                    None => self.fill(&mut source).await.err().or_else(|| self.judge()),
+                    exceeded => exceeded,
+                };
                 if failed.is_some() {
                     let run = self.run;
                     let ids = self.indexes.iter().map(|index| children::id_of(run, *index));

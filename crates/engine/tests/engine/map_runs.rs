@@ -209,6 +209,7 @@ async fn too_many_failures_stop_the_children_that_run() {
     assert_eq!(error(&end), Some("States.ExceedToleratedFailureThreshold"));
     let run = run_of(&engine, "r").await;
     assert_eq!((run.children.failed, run.children.aborted), (1, 2));
+    assert_eq!(run.children.ended(), 3, "none begins after the failure");
     let stopped = engine.map_run_executions(&run.arn, Some(Status::Aborted), 10, None).await;
     assert_eq!(stopped.unwrap().items.len(), 2);
 }
