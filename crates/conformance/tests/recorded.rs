@@ -12,7 +12,7 @@ const FLOORS: &[(&str, &str, usize)] = &[
     ("create_error", "services", 1),
     ("create_error", "test_sfn_api", 1),
     ("create_error", "test_sfn_api_express", 2),
-    ("execution", "activities", 3),
+    ("execution", "activities", 4),
     ("execution", "arguments", 2),
     ("execution", "assign", 22),
     ("execution", "base", 22),
