@@ -98,7 +98,8 @@ struct Tables {
 
 /// A rule at work.
 struct Compiled {
-    rule: Rule,
+    /// One for its pattern and one for its schedule, as far as it has them.
+    rules: Vec<Rule>,
     routes: Vec<Route>,
 }
 
@@ -179,11 +180,13 @@ impl ControlPlane {
         let complain = |what: &str| {
             tracing::error!(rule = record.name, bus = record.bus, what, "a rule stands still");
         };
-        let text = match (&record.pattern, &record.schedule) {
-            (Some(pattern), _) => pattern.clone(),
-            (None, _) => schedules::pattern(&self.home.rule(&record.bus, &record.name)),
-        };
-        let Ok(pattern) = Pattern::parse(&text) else {
+        let by_schedule = record
+            .schedule
+            .as_ref()
+            .map(|_| schedules::pattern(&self.home.rule(&record.bus, &record.name)));
+        let patterns = record.pattern.iter().chain(&by_schedule);
+        let Ok(patterns) = patterns.map(|text| Pattern::parse(text)).collect::<Result<Vec<_>, _>>()
+        else {
             complain("its pattern cannot be read");
             return None;
         };
@@ -194,9 +197,13 @@ impl ControlPlane {
                 Err(refusal) => complain(&refusal.to_string()),
             }
         }
-        let targets = routes.iter().map(|route| route.name.clone()).collect();
-        let rule = Rule { name: record.name.clone(), pattern: Arc::new(pattern), targets };
-        Some(Compiled { rule, routes })
+        let targets: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
+        let rule = |pattern| Rule {
+            name: record.name.clone(),
+            pattern: Arc::new(pattern),
+            targets: targets.clone(),
+        };
+        Some(Compiled { rules: patterns.into_iter().map(rule).collect(), routes })
     }
 
     /// Puts the rules of a bus to work as they are now.
@@ -206,7 +213,8 @@ impl ControlPlane {
             let range = tables.compiled.range::<String, _>(&prefix..);
             range.take_while(|(key, _)| key.starts_with(&prefix)).map(|(_, compiled)| compiled)
         };
-        let mut rules: Vec<Rule> = at_work().map(|compiled| compiled.rule.clone()).collect();
+        let mut rules: Vec<Rule> =
+            at_work().flat_map(|compiled| compiled.rules.iter().cloned()).collect();
         let mut routes: Vec<Route> =
             at_work().flat_map(|compiled| compiled.routes.iter().cloned()).collect();
         if bus == DEFAULT_BUS {

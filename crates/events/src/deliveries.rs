@@ -403,7 +403,7 @@ impl Deliveries {
         match &delivery.death {
             None if target.terms.has_dead_letter_queue => {
                 let code = error.code.to_owned();
-                let death = Death { code, message: reason, exhausted, attempts };
+                let death = Death { code, message: error.reason, exhausted, attempts };
                 self.changes.bury((sequence, &target.name), &death, now);
             }
             None => {

@@ -504,7 +504,7 @@ fn what_dies_goes_to_the_queue_and_what_the_queue_refuses_stays_as_a_dead_letter
         );
         for letter in world.dead.values() {
             assert_eq!((letter.target.as_str(), letter.attempts), ("target-1", 5));
-            assert!(letter.reason.starts_with("given up after 5 tries: work; and its dead-letter"));
+            assert!(letter.reason.starts_with("work; and its dead-letter queue: "));
         }
     }
 }

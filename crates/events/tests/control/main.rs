@@ -180,6 +180,8 @@ async fn a_schedule_fires_once_for_each_of_its_times_also_over_a_restart() {
     let rule = NewRule {
         bus: "default".into(),
         name: "tick".into(),
+        // A rule may have both; its schedule does not care for its pattern.
+        pattern: Some(r#"{"source": ["shop"]}"#.into()),
         schedule: Some("rate(1 minute)".into()),
         ..NewRule::default()
     };
