@@ -19,12 +19,16 @@ use ports::{Blobs, Clock, Error, Ids, Journal, Kind, Store};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 /// How many executions may be at work at once; more starts are told to come back.
 const ACTIVE_MAX: usize = 100_000;
+/// How many executions may be at work at once because their time has come: a million that are due
+/// in the same minute are loaded one after the other, not all together.
+const WOKEN_MAX: usize = 4_096;
 /// How many heads one scan of the journal reads.
 const SCAN_LIMIT: usize = 1_000;
 
@@ -57,20 +61,28 @@ pub(crate) struct Shared {
     pub(crate) waiters: Waiters,
     pub(crate) stopping: CancellationToken,
     drivers: TaskTracker,
+    /// Room in memory for executions that are woken.
+    room: Arc<Semaphore>,
     quarantined: Mutex<HashSet<ExecutionId>>,
 }
 
 impl Shared {
     /// Sends mail to an execution's driver, and begins one if there is none.
     pub(crate) fn send(self: &Arc<Self>, id: &ExecutionId, mail: Mail) {
-        let quarantined = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
-        if quarantined.contains(id) {
-            return;
-        }
-        drop(quarantined);
-        if let Some(mailbox) = self.active.send(id, mail) {
+        if let Some(mailbox) = self.post(id, mail) {
             self.spawn(id.clone(), mailbox, None);
         }
+    }
+
+    /// Sends mail to an execution's driver; answers a mailbox when there is none and one must
+    /// begin.
+    fn post(&self, id: &ExecutionId, mail: Mail) -> Option<Mailbox> {
+        let quarantined = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
+        if quarantined.contains(id) {
+            return None;
+        }
+        drop(quarantined);
+        self.active.send(id, mail)
     }
 
     pub(crate) fn spawn(self: &Arc<Self>, id: ExecutionId, mailbox: Mailbox, live: Option<Live>) {
@@ -80,6 +92,17 @@ impl Shared {
     /// Runs something that shutdown waits for.
     pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.drivers.spawn(task);
+    }
+
+    /// Tells an execution that its time has come, once there is room for it in memory.
+    async fn wake(self: &Arc<Self>, id: &ExecutionId) {
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        let Some(mailbox) = self.post(id, Mail::Timer) else { return };
+        let driving = driver::drive(Arc::clone(self), id.clone(), mailbox, None);
+        self.drivers.spawn(async move {
+            driving.await;
+            drop(room);
+        });
     }
 
     /// Whether another execution may begin now.
@@ -133,6 +156,7 @@ impl Engine {
                 waiters: Waiters::default(),
                 stopping: CancellationToken::new(),
                 drivers: TaskTracker::new(),
+                room: Arc::new(Semaphore::new(WOKEN_MAX)),
                 quarantined: Mutex::default(),
             }),
         }
@@ -171,7 +195,10 @@ impl Engine {
                 scan_at = now.plus(if complete { SCAN_EVERY } else { SCAN_AGAIN_AFTER });
             }
             for id in self.shared.timers.take_due(now) {
-                self.shared.send(&id, Mail::Timer);
+                tokio::select! {
+                    () = self.shared.stopping.cancelled() => return,
+                    () = self.shared.wake(&id) => {}
+                }
             }
             let until =
                 self.shared.timers.soonest().map_or(scan_at, |soonest| soonest.min(scan_at));
