@@ -20,8 +20,13 @@ pub(crate) enum Mail {
     /// A time has come.
     Timer,
     /// Somebody outside says something, and wants to know whether it was taken.
-    Told(What, oneshot::Sender<Result<(), Refusal>>),
+    Told(What, Reply),
+    /// Somebody asks for a redrive, perhaps with a token that names the request.
+    Redrive(Option<String>, Reply),
 }
+
+/// Where it is said whether mail was taken.
+pub(crate) type Reply = oneshot::Sender<Result<(), Refusal>>;
 
 pub(crate) type Mailbox = mpsc::UnboundedReceiver<Mail>;
 

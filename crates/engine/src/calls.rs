@@ -13,7 +13,7 @@ use crate::activities::{ActivityTask, Taken};
 use crate::engine::Shared;
 use crate::{arn, call, map_runs, nested};
 use asl::map_run::RunMap;
-use asl::{Effects, Invoke, Program, Resource, VisitId, What};
+use asl::{Effects, Invoke, Program, Resource, VisitId, What, Work};
 use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(crate) fn can_make(resource: &Resource) -> bool {
     match resource {
         Resource::Activity { .. } => true,
         Resource::Function { .. } | Resource::Integration { .. } => {
-            nested::can_start(resource) || call::shape(resource).is_some()
+            nested::starts_execution(resource) || call::shape(resource).is_some()
         }
     }
 }
@@ -59,7 +59,10 @@ struct CallId {
 
 impl CallId {
     const fn of(invoke: &Invoke) -> Self {
-        Self { visit: invoke.visit, attempt: invoke.attempt, submitted: false }
+        {
+            let submitted = matches!(invoke.work, Work::AwaitJob(_));
+            Self { visit: invoke.visit, attempt: invoke.attempt, submitted }
+        }
     }
 
     const fn of_map(run: &RunMap) -> Self {
@@ -139,13 +142,18 @@ type Making = BoxFuture<'static, Option<Made>>;
 /// Begins one call.
 fn make(shared: &Arc<Shared>, invoke: Invoke) -> (Making, Option<AbortHandle>) {
     let shared = Arc::clone(shared);
-    if let Resource::Activity { arn } = &invoke.resource
-        && let Some(activity) = arn::activity_of(arn).map(str::to_owned)
-    {
-        return waiting(async move { offer(&shared, &activity, &invoke).await });
-    }
-    if nested::starts_execution(&invoke.resource) {
-        return (Box::pin(async move { Some(nested::start(&shared, &invoke).await.into()) }), None);
+    let nested = nested::starts_execution(&invoke.resource);
+    match &invoke.work {
+        Work::Offer => return waiting(async move { offer(&shared, &invoke).await }),
+        Work::AwaitJob(job) => {
+            let job = Arc::clone(job);
+            return waiting(async move { nested::await_end(&shared, &invoke, &job).await.into() });
+        }
+        Work::Call if nested => {
+            let starting = async move { Some(nested::start(&shared, &invoke).await.into()) };
+            return (Box::pin(starting), None);
+        }
+        Work::Call => {}
     }
     let calling = async move {
         let answer = match call::request(&invoke) {
@@ -178,7 +186,8 @@ async fn map_run(shared: Arc<Shared>, program: Arc<Program>, run: RunMap) -> Opt
 }
 
 /// Offers the task of an activity until a worker takes it.
-async fn offer(shared: &Shared, activity: &str, invoke: &Invoke) -> Made {
+async fn offer(shared: &Shared, invoke: &Invoke) -> Made {
+    let activity = arn::activity_of(invoke.resource.arn()).unwrap_or_default();
     let token = invoke.token.clone().unwrap_or_else(|| asl::Token::from(""));
     let task = ActivityTask { token, input: Arc::clone(&invoke.arguments) };
     loop {

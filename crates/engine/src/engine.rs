@@ -2,8 +2,9 @@
 
 use crate::active::{Active, Mail, Mailbox};
 use crate::activities::Activities;
-use crate::driver::{self, Live};
+use crate::driver;
 use crate::executions;
+use crate::live::Live;
 use crate::machines::{MachineRefusal, Machines};
 use crate::map_runs::{self, MapRuns};
 use crate::programs::Programs;
@@ -60,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     pub(crate) waiters: Waiters,
     pub(crate) stopping: CancellationToken,
-    drivers: TaskTracker,
+    pub(crate) drivers: TaskTracker,
     /// Room in memory for executions that are woken.
     room: Arc<Semaphore>,
     quarantined: Mutex<HashSet<ExecutionId>>,
@@ -268,7 +269,7 @@ impl Engine {
     /// See [`Refusal`].
     pub async fn ended(&self, id: &ExecutionId) -> Result<End, Refusal> {
         let waiting = self.shared.waiters.wait(id);
-        if let Some(end) = executions::live(&self.shared, id).await?.execution.end() {
+        if let Some(end) = executions::found(&self.shared, id).await?.execution.end() {
             return Ok(end.clone());
         }
         self.end_of(waiting, id).await

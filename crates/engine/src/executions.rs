@@ -3,13 +3,13 @@
 //! Owns: the rules of Step Functions' API about executions. Does not own: what happens in one; its
 //! driver is told, and says whether it took it.
 
-use crate::active::Mail;
+use crate::active::{Mail, Reply};
 use crate::annex::Annex;
 use crate::arn::{self, MachineRef};
-use crate::driver::{self, Live};
 use crate::engine::{Engine, Shared, gone};
+use crate::live::{self, Live};
 use crate::machines::MachineType;
-use crate::{codec, name};
+use crate::{codec, name, redrive};
 use asl::{End, What};
 use async_trait::async_trait;
 use contracts::Timestamp;
@@ -66,6 +66,8 @@ pub struct Details {
     pub redrives: u32,
     /// When it was redriven last.
     pub redriven_at: Option<Timestamp>,
+    /// Whether it can be redriven now, and why not.
+    pub redrivable: Result<(), String>,
 }
 
 /// An execution in a listing.
@@ -106,7 +108,7 @@ pub(crate) async fn start(
         trace_header: start.trace_header.clone(),
         ..annex
     };
-    let begin = || driver::begin(shared, &id, &runs, start.input.clone(), annex.clone());
+    let begin = || live::begin(shared, &id, &runs, start.input.clone(), annex.clone());
     let begun = match begin().await {
         Err(Refusal::World(error)) if error.kind() == Kind::Conflict => {
             if !free_name(shared, &id).await? {
@@ -152,7 +154,7 @@ async fn started_before(
     id: ExecutionId,
     input: &Value,
 ) -> Result<Started, Refusal> {
-    let live = live(shared, &id).await?;
+    let live = found(shared, &id).await?;
     let same = live.execution.input().is_some_and(|there| **there == *input);
     if same && live.execution.end().is_none() {
         // The start before may have been cut short between its append and its driver.
@@ -171,18 +173,18 @@ pub(crate) async fn started(shared: &Shared, id: &ExecutionId) -> Result<Started
     Ok(Started { id: head.id, at: head.started_at })
 }
 
-pub(crate) async fn live(shared: &Shared, id: &ExecutionId) -> Result<Live, Refusal> {
-    driver::load(shared, id).await?.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))
+pub(crate) async fn found(shared: &Shared, id: &ExecutionId) -> Result<Live, Refusal> {
+    live::load(shared, id).await?.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))
 }
 
 /// Tells an execution something, and returns whether its driver took it.
 pub(crate) async fn tell(
     shared: &Arc<Shared>,
     id: &ExecutionId,
-    what: What,
+    mail: impl FnOnce(Reply) -> Mail,
 ) -> Result<(), Refusal> {
     let (reply, answer) = oneshot::channel();
-    shared.send(id, Mail::Told(what, reply));
+    shared.send(id, mail(reply));
     answer.await.unwrap_or_else(|_| Err(gone(id)))
 }
 
@@ -210,10 +212,10 @@ impl Engine {
     /// # Errors
     /// See [`Refusal`].
     pub async fn details(&self, id: &ExecutionId) -> Result<Details, Refusal> {
-        let live = live(&self.shared, id).await?;
+        let live = found(&self.shared, id).await?;
         // Read after the history, so that it cannot be behind it.
-        let head = self.shared.ports.journal.head(id).await?;
-        let head = head.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))?;
+        let head = self.head(id).await?;
+        let redrivable = redrive::redrivable(&live, self.shared.ports.clock.now());
         let annex = Annex::of(&head)?;
         Ok(Details {
             description: describe(&live, head),
@@ -223,6 +225,7 @@ impl Engine {
             map_run: annex.map_run,
             redrives: annex.redrives,
             redriven_at: annex.redriven_at,
+            redrivable,
         })
     }
 
@@ -285,7 +288,7 @@ fn describe(live: &Live, head: Head) -> Description {
     Description {
         id: head.id,
         definition: live.program.hash().to_owned(),
-        status: driver::status(live.execution.end()),
+        status: live::status(live.execution.end()),
         started_at: head.started_at,
         stopped_at: head.stopped_at,
         input: live.execution.input().map_or(Value::Null, |input| Value::clone(input)),
@@ -328,14 +331,21 @@ impl SagaEngine for Engine {
         error: Option<String>,
         cause: Option<String>,
     ) -> Result<Timestamp, Refusal> {
-        match tell(&self.shared, id, What::Stop { error, cause }).await {
+        let stop = What::Stop { error, cause };
+        match tell(&self.shared, id, |reply| Mail::Told(stop, reply)).await {
             // It has ended already.
             Ok(()) | Err(Refusal::TaskTimedOut) => {}
             Err(refusal) => return Err(refusal),
         }
-        let head = self.shared.ports.journal.head(id).await?;
-        let head = head.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))?;
+        let head = self.head(id).await?;
         Ok(head.stopped_at.unwrap_or_else(|| self.shared.ports.clock.now()))
+    }
+
+    async fn redrive(&self, id: &ExecutionId, token: Option<&str>) -> Result<Timestamp, Refusal> {
+        tell(&self.shared, id, |reply| Mail::Redrive(token.map(str::to_owned), reply)).await?;
+        let annex = Annex::of(&self.head(id).await?)?;
+        let now = self.shared.ports.clock.now();
+        Ok(redrive::happened_at(&annex, token, now).unwrap_or(now))
     }
 
     async fn answer(&self, token: &str, callback: Callback) -> Result<(), Refusal> {
@@ -348,7 +358,7 @@ impl SagaEngine for Engine {
             Callback::Failure { error, cause } => What::CallbackFailed { token, error, cause },
             Callback::Heartbeat => What::Heartbeat { token },
         };
-        match tell(&self.shared, &id, what).await {
+        match tell(&self.shared, &id, |reply| Mail::Told(what, reply)).await {
             Err(Refusal::ExecutionDoesNotExist(_)) => Err(Refusal::InvalidToken),
             answer => answer,
         }

@@ -5,23 +5,26 @@
 
 use crate::annex::Annex;
 use crate::arn::{self, MachineRef};
-use crate::engine::Shared;
+use crate::engine::{Engine, Shared};
 use crate::executions::{self, StartOf};
-use asl::{Invoke, Pattern, Resource, What};
+use crate::redrive;
+use asl::{Invoke, Pattern, Payload, Resource, What};
+use contracts::Timestamp;
 use ports::journal::ExecutionId;
-use ports::saga_engine::Refusal;
+use ports::saga_engine::{Description, Refusal, SagaEngine};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The error of a task whose execution did not succeed.
+const TASK_FAILED: &str = "States.TaskFailed";
+/// How long to leave a journal alone that does not answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether a task starts an execution of this engine.
 pub(crate) fn starts_execution(resource: &Resource) -> bool {
     let (service, action) = (resource.service(), resource.action());
     service == "states" && action.split('.').next() == Some("startExecution")
-}
-
-/// Whether a task starts an execution of this engine in a way that the engine has.
-pub(crate) fn can_start(resource: &Resource) -> bool {
-    starts_execution(resource) && resource.pattern() != Pattern::Sync
 }
 
 /// Starts the execution that a task asks for, and says so to the machine.
@@ -46,6 +49,82 @@ fn failed(code: &str, cause: impl std::fmt::Display) -> Failed {
         "{cause} (Service: AWSStepFunctions; Status Code: 400; Error Code: {code}; Proxy: null)"
     );
     (format!("StepFunctions.{}Exception", code.trim_end_matches("Exception")), cause)
+}
+
+/// Waits for the end of the execution that a task started, and says so to the machine. Does not
+/// answer while the engine stops: the next start waits again.
+pub(crate) async fn await_end(shared: &Arc<Shared>, invoke: &Invoke, job: &Value) -> What {
+    let (visit, attempt) = (invoke.visit, invoke.attempt);
+    let arn = job.get("ExecutionArn").and_then(Value::as_str).unwrap_or_default();
+    let ended = match arn::execution_of(arn) {
+        Some(id) => result(shared, &id, invoke.resource.parses_job_output()).await,
+        None => Err(format!("the execution '{arn}' cannot be found")),
+    };
+    match ended {
+        Ok(output) => What::TaskSucceeded { visit, attempt, output: Arc::new(output) },
+        Err(cause) => {
+            let error = Some(TASK_FAILED.to_owned());
+            What::TaskFailed { visit, attempt, error, cause: Some(cause) }
+        }
+    }
+}
+
+/// The result of an execution that succeeded, else the cause that says how it ended.
+async fn result(shared: &Arc<Shared>, id: &ExecutionId, parsed: bool) -> Result<Value, String> {
+    let engine = Engine { shared: Arc::clone(shared) };
+    loop {
+        match engine.ended(id).await {
+            Ok(_) => break,
+            Err(Refusal::World(_)) if shared.stopping.is_cancelled() => {
+                std::future::pending::<()>().await;
+            }
+            Err(Refusal::World(_)) => shared.ports.clock.sleep(LOOK_AGAIN).await,
+            Err(refusal) => return Err(refusal.to_string()),
+        }
+    }
+    let details = engine.details(id).await.map_err(|refusal| refusal.to_string())?;
+    let redrivable = details.redrivable.clone();
+    let Description { status, started_at, stopped_at, input, output, error, cause, .. } =
+        details.description;
+    let shown = |value: Value| if parsed { value } else { Value::from(value.to_string()) };
+    let mut result = json!({
+        "ExecutionArn": arn::execution_arn(id),
+        "Input": shown(input),
+        "InputDetails": {"Included": true},
+        "Name": id.name,
+        "StartDate": started_at.as_millis(),
+        "StateMachineArn": arn::machine_arn(&id.machine),
+        "Status": status,
+        "StopDate": stopped_at.map(Timestamp::as_millis),
+    });
+    let Some(output) = output else {
+        put_some(&mut result, "Error", error);
+        put_some(&mut result, "Cause", cause);
+        return Err(result.to_string());
+    };
+    result["Output"] = shown(output);
+    result["OutputDetails"] = json!({"Included": true});
+    result["RedriveCount"] = json!(details.redrives);
+    result["RedriveStatus"] = json!(redrive::status(&redrivable));
+    put_some(&mut result, "RedriveStatusReason", redrivable.err());
+    Ok(result)
+}
+
+fn put_some(result: &mut Value, name: &str, value: Option<String>) {
+    if let Some(value) = value {
+        result[name] = Value::from(value);
+    }
+}
+
+/// Stops the execution that a task started and that nobody waits for any more: once, and without
+/// insisting.
+pub(crate) async fn abandon(shared: Arc<Shared>, job: Payload) {
+    let arn = job.get("ExecutionArn").and_then(Value::as_str);
+    let Some(id) = arn.and_then(arn::execution_of) else { return };
+    let cause = "the execution that started it does not wait for it any more".to_owned();
+    if let Err(refusal) = (Engine { shared }).stop(&id, None, Some(cause)).await {
+        tracing::warn!(execution = %id, %refusal, "an abandoned execution was not stopped");
+    }
 }
 
 async fn begun(shared: &Arc<Shared>, invoke: &Invoke) -> Result<Value, Failed> {

@@ -39,6 +39,14 @@ pub enum Refusal {
     /// The token's task is over.
     #[error("the task has timed out or ended")]
     TaskTimedOut,
+    /// The execution cannot be redriven.
+    #[error("the execution `{id}` cannot be redriven: {why}")]
+    ExecutionNotRedrivable {
+        /// Which execution.
+        id: ExecutionId,
+        /// Why, as a sentence.
+        why: String,
+    },
     /// The world failed.
     #[error("the engine could not do it")]
     World(#[from] Error),
@@ -56,6 +64,7 @@ impl Refusal {
             Self::InvalidExecutionInput { .. } => "InvalidExecutionInput",
             Self::InvalidToken => "InvalidToken",
             Self::TaskTimedOut => "TaskTimedOut",
+            Self::ExecutionNotRedrivable { .. } => "ExecutionNotRedrivable",
             Self::World(error) => match error.kind() {
                 crate::Kind::Throttled => "ThrottlingException",
                 _ => "ServiceUnavailable",
@@ -171,6 +180,13 @@ pub trait SagaEngine: Send + Sync {
         error: Option<String>,
         cause: Option<String>,
     ) -> Result<Timestamp, Refusal>;
+
+    /// Continues an execution that ended without success, and returns when it went on. A redrive
+    /// with the token of an earlier one is the earlier one.
+    ///
+    /// # Errors
+    /// `ExecutionNotRedrivable`, and see [`Refusal`].
+    async fn redrive(&self, id: &ExecutionId, token: Option<&str>) -> Result<Timestamp, Refusal>;
 
     /// Answers a task that waits for a token; an answer to an ended task is refused.
     ///

@@ -9,9 +9,10 @@ mod desk;
 pub use desk::ActivityTask;
 pub(crate) use desk::{Desk, Taken};
 
-use crate::arn::activity_arn;
+use crate::arn::{activity_arn, activity_of};
 use crate::machines::{MachineRefusal, check_name, no_resource, tagged, untagged};
 use crate::records;
+use asl::{Program, Resource};
 use contracts::Timestamp;
 use ports::store::{
     Change, Cursor, Direction, Expect, IndexKey, Item, Page, Partition, Query, Write,
@@ -165,6 +166,20 @@ impl Activities {
         let (mut activity, item) = self.found(name).await.map_err(no_resource)?;
         activity.tags = untagged(activity.tags, keys);
         Ok(self.commit(name, activity.put(Expect::Version(item.version))).await?)
+    }
+
+    /// The ARNs of the activities that a program names and that do not exist.
+    pub(crate) async fn absent(&self, program: &Program) -> Result<Vec<Arc<str>>, Error> {
+        let mut absent = Vec::new();
+        for resource in program.resources() {
+            if let Resource::Activity { arn } = resource {
+                let name = activity_of(arn).unwrap_or_default();
+                if records::item(&*self.store, &partition(name), ITEM).await?.is_none() {
+                    absent.push(Arc::clone(arn));
+                }
+            }
+        }
+        Ok(absent)
     }
 
     async fn found(&self, name: &str) -> Result<(Activity, Item), MachineRefusal> {

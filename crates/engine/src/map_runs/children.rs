@@ -108,7 +108,7 @@ async fn begin(
     let start = run.start(program, child).ok_or_else(other)?;
     let annex =
         Annex { map_run: Some(run.arn.to_string()), items: child.items, ..Annex::default() };
-    let live = driver::open(shared, id, program, start, annex).await?;
+    let live = live::open(shared, id, program, start, annex).await?;
     if let Some(end) = live.execution.end() {
         return Ok(Some(by_end(end)));
     }

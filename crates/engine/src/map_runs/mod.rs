@@ -100,7 +100,7 @@ async fn look_after(shared: &Arc<Shared>, arn: &str) -> Result<(), Error> {
     if found.status != MapRunStatus::Running {
         return Ok(());
     }
-    if let Some(parent) = crate::driver::load(shared, &found.execution).await? {
+    if let Some(parent) = crate::live::load(shared, &found.execution).await? {
         let owed = asl::outstanding(&parent.program, &parent.execution);
         if owed.map_runs.iter().any(|run| *run.arn == *arn) {
             return Ok(());

@@ -74,26 +74,26 @@ async fn a_worker_that_is_not_heard_of_loses_its_task() {
 }
 
 #[tokio::test]
-async fn a_task_of_a_stopped_execution_is_not_handed_out() {
+async fn a_task_whose_execution_was_stopped_is_not_handed_out() {
     let world = World::new().await;
     let engine = with_activity(&world).await;
     engine.start(start("one", json!({}))).await.unwrap();
     engine.stop(&id("one"), None, None).await.unwrap();
+    engine.ended(&id("one")).await.unwrap();
     engine.start(start("two", json!({"n": 2}))).await.unwrap();
     let task = engine.activity_task("pick", None).await;
     assert_eq!(*task.input, json!({"n": 2}));
 }
 
 #[tokio::test]
-async fn the_time_of_a_task_counts_from_when_a_worker_takes_it() {
+async fn the_time_of_a_task_counts_from_when_it_was_taken() {
     let world = World::new().await;
     let engine = with_activity(&world).await;
     engine.start(start("one", json!({}))).await.unwrap();
-    world.clock.advance(Duration::from_secs(601));
-    engine.activity_task("pick", None).await;
-    world.clock.advance(Duration::from_secs(601));
-    engine.ended(&id("one")).await.unwrap();
-    assert_eq!(engine.describe(&id("one")).await.unwrap().status, Status::Failed);
+    world.clock.advance(Duration::from_hours(24));
+    let task = engine.activity_task("pick", None).await;
+    engine.answer(task.token.as_str(), Callback::Success(json!(1))).await.unwrap();
+    assert_eq!(engine.ended(&id("one")).await.unwrap(), succeeded(json!(1)));
 }
 
 #[tokio::test]

@@ -8,4 +8,5 @@ mod machines;
 mod map_runs;
 mod names;
 mod nested;
+mod redrive;
 mod world;

@@ -36,6 +36,8 @@ pub(crate) fn succeeded(output: Value) -> End {
 #[derive(Clone)]
 pub(crate) struct Steps {
     keys: Arc<Mutex<Vec<String>>>,
+    tasks: Arc<Mutex<Vec<String>>>,
+    failing: Arc<Mutex<Option<String>>>,
     kept: Arc<Mutex<Value>>,
     calls: watch::Sender<usize>,
     held: watch::Sender<bool>,
@@ -44,7 +46,14 @@ pub(crate) struct Steps {
 impl Steps {
     fn new() -> Self {
         let (calls, held) = (watch::Sender::new(0), watch::Sender::new(false));
-        Self { keys: Arc::default(), kept: Arc::default(), calls, held }
+        Self {
+            keys: Arc::default(),
+            tasks: Arc::default(),
+            failing: Arc::default(),
+            kept: Arc::default(),
+            calls,
+            held,
+        }
     }
 
     /// Keeps every call from being answered.
@@ -55,6 +64,21 @@ impl Steps {
     /// Lets calls be answered.
     pub(crate) fn release(&self) {
         self.held.send_replace(false);
+    }
+
+    /// Makes every call of a task fail.
+    pub(crate) fn fail(&self, task: &str) {
+        *self.failing.lock().unwrap() = Some(task.to_owned());
+    }
+
+    /// Makes all calls work again.
+    pub(crate) fn mend(&self) {
+        *self.failing.lock().unwrap() = None;
+    }
+
+    /// The tasks that were called, in their order.
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        self.tasks.lock().unwrap().clone()
     }
 
     /// Returns once there were `count` calls.
@@ -87,11 +111,16 @@ impl tower_service::Service<TaskRequest> for Steps {
         Box::pin(async move {
             let call = TaskCall::deserialize(&*request.payload).unwrap();
             steps.keys.lock().unwrap().push(request.key);
+            steps.tasks.lock().unwrap().push(call.task.clone());
             if call.task == "keep" {
                 *steps.kept.lock().unwrap() = call.input.clone();
             }
             steps.calls.send_modify(|calls| *calls += 1);
             steps.held.subscribe().wait_for(|held| !held).await.unwrap();
+            if steps.failing.lock().unwrap().as_ref() == Some(&call.task) {
+                let (error, cause) = ("Declined".to_owned(), "as told".to_owned());
+                return Err(TaskError::Failed { error, cause });
+            }
             Ok(call.input)
         })
     }

@@ -72,7 +72,7 @@ pub(crate) async fn serve(data_dir: &Path, ahead: Duration) -> Result<()> {
         journal: Arc::clone(&db) as _,
         definitions: Arc::clone(&db) as _,
         store: Arc::clone(&db) as _,
-        blobs: Arc::clone(&db) as _,
+        blobs: Arc::new(db.blobs()),
         clock,
         ids,
     };
