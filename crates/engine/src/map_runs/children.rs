@@ -3,9 +3,9 @@
 use super::record::Record;
 use crate::active::Mail;
 use crate::annex::Annex;
-use crate::driver;
 use crate::engine::Shared;
 use crate::executions;
+use crate::live;
 use asl::map_run::{Child, ChildEnd, RunMap};
 use asl::{End, Program, What};
 use ports::journal::{ExecutionId, Head, Scan, Status};
@@ -149,7 +149,7 @@ const fn by_status(status: Status) -> Option<ChildEnd> {
 /// Stops a child; one that has ended is stopped already.
 pub(crate) async fn stop(shared: &Arc<Shared>, id: &ExecutionId) -> Result<(), Error> {
     let stop = What::Stop { error: None, cause: None };
-    match executions::tell(shared, id, stop).await {
+    match executions::tell(shared, id, |reply| Mail::Told(stop, reply)).await {
         Ok(()) | Err(Refusal::TaskTimedOut | Refusal::ExecutionDoesNotExist(_)) => Ok(()),
         Err(Refusal::World(error)) => Err(error),
         Err(refusal) => {
