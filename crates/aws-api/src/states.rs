@@ -50,6 +50,7 @@ const OPERATIONS: &[Operation<StepFunctions>] = operations! { StepFunctions;
     ListStateMachines => machines::list,
     ListTagsForResource => tags::list,
     PublishStateMachineVersion => versions::publish,
+    RedriveExecution => executions::redrive,
     SendTaskFailure => tasks::failure,
     SendTaskHeartbeat => tasks::heartbeat,
     SendTaskSuccess => tasks::success,

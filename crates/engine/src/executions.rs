@@ -70,6 +70,17 @@ pub struct Details {
     pub redrivable: Result<(), String>,
 }
 
+impl Details {
+    /// `redriveStatus`, as Step Functions says it.
+    #[must_use]
+    pub const fn redrive_status(&self) -> &'static str {
+        match self.redrivable {
+            Ok(()) => "REDRIVABLE",
+            Err(_) => "NOT_REDRIVABLE",
+        }
+    }
+}
+
 /// An execution in a listing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
@@ -227,6 +238,11 @@ impl Engine {
             redriven_at: annex.redriven_at,
             redrivable,
         })
+    }
+
+    async fn head(&self, id: &ExecutionId) -> Result<Head, Refusal> {
+        let head = self.shared.ports.journal.head(id).await?;
+        head.ok_or_else(|| Refusal::ExecutionDoesNotExist(id.clone()))
     }
 
     /// Lists executions of a machine, the newest first, perhaps of one status only.

@@ -7,7 +7,6 @@ use crate::annex::Annex;
 use crate::arn::{self, MachineRef};
 use crate::engine::{Engine, Shared};
 use crate::executions::{self, StartOf};
-use crate::redrive;
 use asl::{Invoke, Pattern, Payload, Resource, What};
 use contracts::Timestamp;
 use ports::journal::ExecutionId;
@@ -83,7 +82,7 @@ async fn result(shared: &Arc<Shared>, id: &ExecutionId, parsed: bool) -> Result<
         }
     }
     let details = engine.details(id).await.map_err(|refusal| refusal.to_string())?;
-    let redrivable = details.redrivable.clone();
+    let redrive_status = details.redrive_status();
     let Description { status, started_at, stopped_at, input, output, error, cause, .. } =
         details.description;
     let shown = |value: Value| if parsed { value } else { Value::from(value.to_string()) };
@@ -105,8 +104,8 @@ async fn result(shared: &Arc<Shared>, id: &ExecutionId, parsed: bool) -> Result<
     result["Output"] = shown(output);
     result["OutputDetails"] = json!({"Included": true});
     result["RedriveCount"] = json!(details.redrives);
-    result["RedriveStatus"] = json!(redrive::status(&redrivable));
-    put_some(&mut result, "RedriveStatusReason", redrivable.err());
+    result["RedriveStatus"] = json!(redrive_status);
+    put_some(&mut result, "RedriveStatusReason", details.redrivable.err());
     Ok(result)
 }
 

@@ -54,14 +54,6 @@ fn in_time(started_at: Timestamp, stopped_at: Timestamp, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// `redriveStatus` of DescribeExecution.
-pub(crate) const fn status(redrivable: &Result<(), String>) -> &'static str {
-    match redrivable {
-        Ok(()) => "REDRIVABLE",
-        Err(_) => "NOT_REDRIVABLE",
-    }
-}
-
 /// When a redrive happened: the one with this token, else the last one.
 pub(crate) fn happened_at(annex: &Annex, token: Option<&str>, now: Timestamp) -> Option<Timestamp> {
     token.and_then(|token| annex.redriven_by(token, now)).or(annex.redriven_at)

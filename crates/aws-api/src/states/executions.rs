@@ -117,6 +117,14 @@ pub(super) async fn stop(api: &StepFunctions, mut members: Members) -> Result<Va
     Ok(json!({"stopDate": seconds(stopped_at)}))
 }
 
+pub(super) async fn redrive(api: &StepFunctions, mut members: Members) -> Result<Value, Fault> {
+    let arn = members.text("executionArn", ARN);
+    let token = members.text_if("clientToken", 1..=64);
+    members.finish()?;
+    let redriven_at = api.engine.redrive(&execution(&arn)?, token.as_deref()).await?;
+    Ok(json!({"redriveDate": seconds(redriven_at)}))
+}
+
 pub(super) async fn describe(api: &StepFunctions, mut members: Members) -> Result<Value, Fault> {
     let arn = members.text("executionArn", ARN);
     let with_data = with_data(&mut members);
@@ -130,10 +138,12 @@ pub(super) async fn describe(api: &StepFunctions, mut members: Members) -> Resul
         "status": status(description.status),
         "startDate": seconds(description.started_at),
         "redriveCount": details.redrives,
+        "redriveStatus": details.redrive_status(),
     });
     put_origin(&mut said, &description.id.machine, details.version, details.alias.as_deref());
     put_some(&mut said, "stopDate", description.stopped_at.map(seconds));
     put_some(&mut said, "redriveDate", details.redriven_at.map(seconds));
+    put_some(&mut said, "redriveStatusReason", details.redrivable.as_ref().err().cloned());
     put_some(&mut said, "traceHeader", details.trace_header.as_deref());
     put_some(&mut said, "mapRunArn", details.map_run.as_deref());
     if with_data {

@@ -25,6 +25,7 @@ impl From<Refusal> for Fault {
             Refusal::TaskTimedOut => {
                 "Task Timed Out: 'Provided task does not exist anymore'".to_owned()
             }
+            Refusal::ExecutionNotRedrivable { why, .. } => why,
             Refusal::World(error) => return error.into(),
         };
         Self::exception(code, message)
