@@ -45,7 +45,7 @@ pub(crate) struct Bench {
     serve: Option<Serve>,
     /// What to measure; everything by default.
     #[arg(long, value_enum)]
-    only: Option<Only>,
+    only: Option<Subject>,
     /// How many clients work at once.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256],
         value_parser = clap::value_parser!(u16).range(1..))]
