@@ -369,3 +369,23 @@ fn no_text_is_too_strange_to_be_refused() {
     let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     assert!(Program::compile(&deep).is_err());
 }
+
+/// An iteration of one Pass takes four events, and the rest of the machine six.
+#[test]
+fn a_map_of_more_iterations_than_a_history_holds_fails_and_of_no_more_ends() {
+    let map = json!({"StartAt": "M", "States": {"M": {
+        "Type": "Map",
+        "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}},
+        "End": true,
+    }}});
+    let finish = |items: u32| Run::start(&map, json!((0..items).collect::<Vec<_>>()));
+    let largest = (limits::HISTORY_EVENTS_MAX - 6) / 4;
+    let fits = finish(largest);
+    assert_eq!(fits.execution.status(), Status::Succeeded);
+    assert_eq!(fits.execution.last_event(), 4 * largest + 6);
+    for items in [largest + 1, 10_000] {
+        let run = finish(items);
+        assert_eq!(run.error(), Some("States.Runtime"), "{items} items");
+        assert_eq!(run.execution.last_event(), limits::HISTORY_EVENTS_MAX);
+    }
+}
