@@ -38,8 +38,11 @@ pub(super) async fn describe(api: &StepFunctions, mut members: Members) -> Resul
         "toleratedFailureCount": tolerance.count.unwrap_or(0),
         "itemCounts": counts(&run.items),
         "executionCounts": counts(&run.children),
-        "redriveCount": 0,
+        "redriveCount": run.redrives,
     });
+    if let Some(at) = run.redriven_at {
+        said["redriveDate"] = seconds(at);
+    }
     if let Some(at) = run.stopped_at {
         said["stopDate"] = seconds(at);
     }

@@ -57,43 +57,62 @@ async fn end_of(
     again: bool,
 ) -> Result<ChildEnd, Refusal> {
     let id = id_of(run, child.index);
-    let waiting = shared.waiters.wait(&id);
     // A map run that goes on finds most of its children there.
-    if again && let Some(ended) = wake(shared, &id).await? {
-        match ended {
-            Found::Ended(end) => return Ok(end),
-            Found::Running => return Ok(wait(waiting).await),
-        }
+    if again && let Some(head) = shared.ports.journal.head(&id).await? {
+        return rejoin(shared, run, &head).await;
     }
+    let waiting = shared.waiters.wait(&id);
     match begin(shared, program, run, child, &id).await {
         Ok(Some(end)) => Ok(end),
         Ok(None) => Ok(wait(waiting).await),
         Err(Refusal::World(error)) if error.kind() == Kind::Conflict => {
-            match wake(shared, &id).await? {
-                Some(Found::Ended(end)) => Ok(end),
-                Some(Found::Running) | None => Ok(wait(waiting).await),
+            match shared.ports.journal.head(&id).await? {
+                Some(head) => rejoin(shared, run, &head).await,
+                None => Ok(wait(waiting).await),
             }
         }
         Err(refusal) => Err(refusal),
     }
 }
 
-/// A child that is there.
-enum Found {
-    Running,
-    Ended(ChildEnd),
+/// Waits for the end of a child that is there, if it has not ended.
+async fn rejoin(shared: &Arc<Shared>, run: &RunMap, head: &Head) -> Result<ChildEnd, Refusal> {
+    if let Some(end) = by_status(head.status)
+        && !redriven(shared, run, head, end).await?
+    {
+        return Ok(end);
+    }
+    // Only now: whoever waits before a redrive hears of the end that it goes on from.
+    let waiting = shared.waiters.wait(&head.id);
+    let head = shared.ports.journal.head(&head.id).await?;
+    match head.as_ref().and_then(|head| by_status(head.status)) {
+        Some(end) => Ok(end),
+        None => {
+            head.inspect(|head| shared.send(&head.id, Mail::Wake));
+            Ok(wait(waiting).await)
+        }
+    }
 }
 
-/// Looks for a child, and has it driven if it runs.
-async fn wake(shared: &Arc<Shared>, id: &ExecutionId) -> Result<Option<Found>, Error> {
-    let Some(head) = shared.ports.journal.head(id).await? else { return Ok(None) };
-    Ok(Some(match by_status(head.status) {
-        Some(end) => Found::Ended(end),
-        None => {
-            shared.send(id, Mail::Wake);
-            Found::Running
-        }
-    }))
+/// Redrives a child that did not succeed, once for each redrive of its map run; answers whether it
+/// runs again. One that cannot be redriven stays as it ended.
+async fn redriven(
+    shared: &Arc<Shared>,
+    run: &RunMap,
+    head: &Head,
+    end: ChildEnd,
+) -> Result<bool, Refusal> {
+    let token = format!("{}#{}", run.arn, run.redrives);
+    let done = |annex: Annex| annex.redrive_tokens.iter().any(|(used, _)| *used == token);
+    if end == ChildEnd::Succeeded || run.redrives == 0 || done(Annex::of(head)?) {
+        return Ok(false);
+    }
+    let asked = |reply| Mail::Redrive(Some(token), reply);
+    match executions::tell(shared, &head.id, asked).await {
+        Ok(()) => Ok(true),
+        Err(Refusal::ExecutionNotRedrivable { .. }) => Ok(false),
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Starts a child; answers how it ended, if it ended at once.

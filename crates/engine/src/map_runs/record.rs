@@ -59,8 +59,19 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stopped_at: Option<Timestamp>,
     pub(crate) settings: Settings,
+    /// How often it was redriven.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) redrives: u32,
+    /// When it was redriven last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redriven_at: Option<Timestamp>,
     /// As it was when the record was written last.
     pub(crate) progress: Progress,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Record {
@@ -90,6 +101,8 @@ fn partition(arn: &str) -> Partition {
 pub(crate) async fn open(shared: &Shared, run: &RunMap) -> Result<(Record, bool), Error> {
     let store = &*shared.ports.store;
     if let Some(there) = read(store, &run.arn).await? {
+        let there =
+            if run.redrives > there.redrives { redriven(shared, run).await? } else { there };
         return Ok((there, true));
     }
     let execution = arn::execution_of(run.execution())
@@ -105,10 +118,25 @@ pub(crate) async fn open(shared: &Shared, run: &RunMap) -> Result<(Record, bool)
         started_at: shared.ports.clock.now(),
         stopped_at: None,
         settings,
+        redrives: run.redrives,
+        redriven_at: None,
         progress: Progress::default(),
     };
     store.commit(opened.put(Expect::Absent)).await?;
     Ok((opened, false))
+}
+
+/// Records that a map run is at work again.
+async fn redriven(shared: &Shared, run: &RunMap) -> Result<Record, Error> {
+    let now = shared.ports.clock.now();
+    let again = |record: &mut Record| {
+        record.status = MapRunStatus::Running;
+        record.stopped_at = None;
+        record.redrives = run.redrives;
+        record.redriven_at = Some(now);
+    };
+    let changed = change(&*shared.ports.store, &run.arn, again).await?;
+    changed.ok_or_else(|| Error::new(Kind::Corrupt, format!("redrive {}: it is gone", run.arn)))
 }
 
 /// The record of a map run.

@@ -30,6 +30,10 @@ pub struct MapRun {
     pub stopped_at: Option<Timestamp>,
     /// How it works.
     pub settings: Settings,
+    /// How often it was redriven.
+    pub redrives: u32,
+    /// When it was redriven last.
+    pub redriven_at: Option<Timestamp>,
     /// How many items stand where.
     pub items: Counts,
     /// How many children stand where.
@@ -58,6 +62,8 @@ impl MapRun {
             started_at: record.started_at,
             stopped_at: record.stopped_at,
             settings: record.settings,
+            redrives: record.redrives,
+            redriven_at: record.redriven_at,
             items: progress.items,
             children: progress.children,
         }

@@ -215,6 +215,38 @@ async fn too_many_failures_stop_the_children_that_run() {
 }
 
 #[tokio::test]
+async fn a_redrive_runs_only_the_children_that_had_not_succeeded() {
+    let world = World::new().await;
+    let engine = world.open().await;
+    let mut machine: Value = serde_json::from_str(&asking(&json!({"MaxConcurrency": 1}))).unwrap();
+    let ask = &mut machine["States"]["M"]["ItemProcessor"]["States"]["Ask"];
+    ask["Arguments"]["Payload"]["task"] = json!("{% $states.input %}");
+    engine.publish("m", &machine.to_string()).await.unwrap();
+    world.steps.fail("b");
+    let end = engine.run_to_end(start("r", json!(["a", "b", "c"]))).await.unwrap();
+    assert_eq!(error(&end), Some("States.ExceedToleratedFailureThreshold"));
+    assert_eq!(world.steps.tasks(), ["a", "b"]);
+
+    // Still spoiled: the same child fails again, and still only it.
+    engine.redrive(&id("r"), None).await.unwrap();
+    let end = engine.ended(&id("r")).await.unwrap();
+    assert_eq!(error(&end), Some("States.ExceedToleratedFailureThreshold"));
+    assert_eq!(world.steps.tasks(), ["a", "b", "b"]);
+
+    world.steps.mend();
+    engine.redrive(&id("r"), None).await.unwrap();
+    let end = engine.ended(&id("r")).await.unwrap();
+    assert_eq!(end, succeeded(json!(["a", "b", "c"])));
+    assert_eq!(world.steps.tasks(), ["a", "b", "b", "b", "c"]);
+    let run = run_of(&engine, "r").await;
+    assert_eq!((run.status, run.redrives, run.children.succeeded), (MapRunStatus::Succeeded, 2, 3));
+    let history = engine.history(&id("r")).await.unwrap();
+    let redriven = history.iter().filter(|event| event.kind == "MapRunRedriven");
+    let counts: Vec<&Value> = redriven.map(|event| &event.details["redriveCount"]).collect();
+    assert_eq!(counts, [1, 2]);
+}
+
+#[tokio::test]
 async fn stopping_an_execution_stops_the_children_of_its_map_run() {
     for cut in [false, true] {
         let world = World::new().await;
