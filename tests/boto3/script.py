@@ -459,6 +459,40 @@ class Events:
         assert state["EventSourceArn"] == archive["ArchiveArn"]
         assert [r["ReplayName"] for r in events.list_replays()["Replays"]] == ["again"]
 
+    def dead_letters(self, queues):
+        """What cannot be delivered, and what would go round in circles, is found in a queue."""
+        events = self.events
+        letters = queues.make("letters")
+        to_letters = {"DeadLetterConfig": {"Arn": queues.arn(letters)}}
+        here = events.create_event_bus(Name="here")["EventBusArn"]
+        there = events.create_event_bus(Name="there")["EventBusArn"]
+        nowhere = queues.arn(letters).replace("letters", "nowhere")
+        for bus, target in [("here", there), ("there", here)]:
+            events.put_rule(Name="all", EventBusName=bus, EventPattern='{"source": ["shop"]}')
+            events.put_targets(Rule="all", EventBusName=bus,
+                               Targets=[{"Id": "on", "Arn": target, **to_letters}])
+        self.put({"round": 1}, EventBusName="here")
+        letter = queues.receive(letters, MessageAttributeNames=["All"])
+        said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+        assert json.loads(letter["Body"])["detail"] == {"round": 1}
+        assert said["ERROR_CODE"] == "THIRD_ACCOUNT_HOP_DETECTED", said
+        assert (said["TARGET_ARN"], said["RETRY_ATTEMPTS"]) == (here, "0")
+        assert said["RULE_ARN"].endswith(":rule/there/all")
+
+        events.put_targets(Rule="all", EventBusName="there", Targets=[
+            {"Id": "on", "Arn": nowhere, "RetryPolicy": {"MaximumRetryAttempts": 0}, **to_letters}])
+        self.put({"lost": True}, EventBusName="there")
+        letter = queues.receive(letters, MessageAttributeNames=["All"])
+        code = letter["MessageAttributes"]["ERROR_CODE"]["StringValue"]
+        assert (json.loads(letter["Body"])["detail"], code) == ({"lost": True}, "NO_RESOURCE")
+
+        with refused("ValidationException"):
+            events.delete_rule(Name="all", EventBusName="there")
+        own = [rule["Name"] for rule in events.list_rules()["Rules"] if "ManagedBy" in rule]
+        assert own, "the shop's own rules are listed"
+        with refused("ManagedRuleException"):
+            events.disable_rule(Name=own[0])
+
 
 def command_line():
     """A few commands of the aws CLI."""
@@ -519,6 +553,7 @@ def main(binary):
             queues.messages, queues.dead_letters,
             lambda: states.callbacks(queues),
             lambda: events.rules(queues, states), lambda: events.replay(queues),
+            lambda: events.dead_letters(queues),
             command_line,
         ]
         for step in steps:
