@@ -515,21 +515,39 @@ def command_line():
     assert code != 0 and "InvalidArn" in err, err
 
 
+def signed():
+    """Where keys are set, a request is accepted only with a right signature."""
+    sfn = boto3.client("stepfunctions")
+    assert sfn.list_state_machines()["stateMachines"]
+    boto3.client("sqs").create_queue(QueueName="signed")
+    forged = boto3.client("stepfunctions", aws_secret_access_key="another",
+                          aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"])
+    with refused("InvalidSignatureException"):
+        forged.list_state_machines()
+    unknown = boto3.client("stepfunctions", aws_secret_access_key="x", aws_access_key_id="x")
+    with refused("UnrecognizedClientException"):
+        unknown.list_state_machines()
+
+
 @contextlib.contextmanager
-def system(binary):
+def system(binary, **keys):
     """A running system; the environment points AWS's clients at it, as its greeting says."""
     with tempfile.TemporaryDirectory() as directory:
         here = "127.0.0.1:0"
         up = subprocess.Popen(
             [binary, "up", "--listen", here, "--gateway-listen", here, "--aws-listen", here,
              "--data-dir", os.path.join(directory, "data")],
-            cwd=directory, stdout=subprocess.PIPE, text=True)
+            cwd=directory, stdout=subprocess.PIPE, text=True,
+            env=os.environ | {f"ORDERSAGA_{name}": key for name, key in keys.items()})
         try:
             greeting = ""
-            while "AWS_ACCESS_KEY_ID" not in greeting:
+            while "AWS_REGION" not in greeting:
                 line = up.stdout.readline()
                 assert line, "the system did not start"
                 greeting += line
+            if not keys:
+                greeting += up.stdout.readline()
+            os.environ.update(keys)
             for line in greeting.splitlines():
                 if line.startswith("export "):
                     os.environ.update(re.findall(r"(AWS_\w+)=(\S+)", line))
@@ -558,7 +576,9 @@ def main(binary):
         ]
         for step in steps:
             step()
-    print(f"{len(steps)} steps held in {time.monotonic() - since:.1f} s")
+    with system(binary, AWS_ACCESS_KEY_ID="AKIDSAGA", AWS_SECRET_ACCESS_KEY="a secret/with+signs"):
+        signed()
+    print(f"{len(steps) + 1} steps held in {time.monotonic() - since:.1f} s")
 
 
 if __name__ == "__main__":

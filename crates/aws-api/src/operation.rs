@@ -62,6 +62,11 @@ impl<S> Operations<S> {
     pub const fn new(service: S, table: &'static [Operation<S>]) -> Self {
         Self { service, table }
     }
+
+    /// The names of the operations.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<S> {
+        self.table.iter().map(|operation| operation.name)
+    }
 }
 
 /// A service whose operations can be called by name.
