@@ -554,6 +554,8 @@ def system(binary, **keys):
             os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]
             os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
             os.environ["AWS_MAX_ATTEMPTS"] = "1"
+            # The one before remembers its keys.
+            boto3.setup_default_session()
             yield
         finally:
             up.send_signal(signal.SIGTERM)
