@@ -136,6 +136,34 @@ async fn a_worker_comes_for_a_task_and_answers_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redriven_execution_goes_on_where_it_failed() {
+    let aws = Aws::start().await;
+    let activity = aws.sfn.create_activity().name("pay").send().await.unwrap();
+    let task = json!({"Type": "Task", "Resource": activity.activity_arn(), "End": true});
+    let machine = json!({"StartAt": "Before", "States": {
+        "Before": {"Type": "Pass", "Result": {"total": 10}, "Next": "Pay"}, "Pay": task,
+    }});
+    let machine = aws.machine("pays", &machine).await;
+    let execution = aws.begin(&machine, &json!({})).await;
+    let poll = || aws.sfn.get_activity_task().activity_arn(activity.activity_arn()).send();
+    let task = poll().await.unwrap();
+    let redrive = || aws.sfn.redrive_execution().execution_arn(&execution).send();
+    let early = redrive().await.unwrap_err().into_service_error();
+    assert!(early.is_execution_not_redrivable(), "{early:?}");
+    let fail = aws.sfn.send_task_failure().task_token(task.task_token().unwrap());
+    fail.error("Declined").send().await.unwrap();
+    assert_eq!(*aws.ended(&execution).await.status(), ExecutionStatus::Failed);
+    redrive().await.unwrap();
+    let again = poll().await.unwrap();
+    assert_eq!(again.input(), Some(r#"{"total":10}"#), "what had succeeded is kept");
+    let answer = aws.sfn.send_task_success().task_token(again.task_token().unwrap());
+    answer.output(r#""paid""#).send().await.unwrap();
+    let ended = aws.ended(&execution).await;
+    assert_eq!((output(&ended), ended.redrive_count()), (json!("paid"), Some(1)));
+    aws.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_client_sends_to_the_sync_host_arrives() {
     let aws = Aws::start().await;
     let create = aws.sfn.create_state_machine().name("express").role_arn(ROLE);

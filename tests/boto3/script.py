@@ -202,6 +202,47 @@ class States:
         failed = self.ended(execution)
         assert (failed["status"], failed["error"]) == ("FAILED", "Declined")
 
+    def redrive(self, queues):
+        """What had succeeded is kept; only what failed runs again."""
+        sfn = self.sfn
+        url = queues.make("redriven")
+
+        def ask(step):
+            return {"Type": "Task", "End": True,
+                    "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+                    "Parameters": {"QueueUrl": url, "MessageBody": {
+                        "step": step, "token.$": "$$.Task.Token"}}}
+
+        def branch(step):
+            return {"StartAt": step, "States": {step: ask(step)}}
+
+        arn = self.create("redriven", machine({
+            "Before": {"Type": "Pass", "Next": "Both"},
+            "Both": {"Type": "Parallel", "Branches": [branch("good"), branch("bad")], "End": True}}))
+        execution = self.start(arn)
+        asked = [json.loads(queues.receive(url)["Body"]) for _ in range(2)]
+        tokens = {message["step"]: message["token"] for message in asked}
+        with refused("ExecutionNotRedrivable"):
+            sfn.redrive_execution(executionArn=execution)
+        sfn.send_task_success(taskToken=tokens["good"], output='"kept"')
+        sfn.send_task_failure(taskToken=tokens["bad"], error="Declined", cause="no cover")
+        failed = self.ended(execution)
+        assert (failed["status"], failed["redriveStatus"]) == ("FAILED", "REDRIVABLE")
+        redriven = sfn.redrive_execution(executionArn=execution, clientToken="again")
+        assert sfn.redrive_execution(executionArn=execution, clientToken="again") and redriven
+        again = json.loads(queues.receive(url)["Body"])
+        assert again["step"] == "bad", "only the failed branch runs again"
+        assert "Messages" not in queues.sqs.receive_message(QueueUrl=url)
+        sfn.send_task_success(taskToken=again["token"], output='"mended"')
+        ended = self.ended(execution)
+        assert json.loads(ended["output"]) == ["kept", "mended"]
+        assert (ended["status"], ended["redriveCount"]) == ("SUCCEEDED", 1)
+        assert ended["redriveDate"] >= redriven["redriveDate"]
+        history = sfn.get_execution_history(executionArn=execution)["events"]
+        assert [event["type"] for event in history].count("ExecutionRedriven") == 1
+        with refused("ExecutionNotRedrivable"):
+            sfn.redrive_execution(executionArn=execution)
+
     def activities(self):
         sfn = self.sfn
         activity = sfn.create_activity(name="pick")["activityArn"]
@@ -571,7 +612,7 @@ def main(binary):
             states.machines, states.executions, states.versions, states.activities,
             states.express, states.tests_of_a_state, states.map_runs,
             queues.messages, queues.dead_letters,
-            lambda: states.callbacks(queues),
+            lambda: states.callbacks(queues), lambda: states.redrive(queues),
             lambda: events.rules(queues, states), lambda: events.replay(queues),
             lambda: events.dead_letters(queues),
             command_line,
