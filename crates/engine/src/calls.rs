@@ -59,10 +59,8 @@ struct CallId {
 
 impl CallId {
     const fn of(invoke: &Invoke) -> Self {
-        {
-            let submitted = matches!(invoke.work, Work::AwaitJob(_));
-            Self { visit: invoke.visit, attempt: invoke.attempt, submitted }
-        }
+        let submitted = matches!(invoke.work, Work::AwaitJob(_));
+        Self { visit: invoke.visit, attempt: invoke.attempt, submitted }
     }
 
     const fn of_map(run: &RunMap) -> Self {

@@ -46,21 +46,29 @@ impl Tasks for Steps {
     }
 }
 
-/// Serves `POST /sagas`: starts a saga and answers when it has ended.
-pub(crate) async fn serve(data_dir: &Path) -> Result<()> {
-    let db = Arc::new(LocalDb::open(data_dir)?);
-    let clock: Arc<dyn ports::Clock> = Arc::new(SystemClock::new());
+/// An engine over a database, whose tasks are these.
+pub(crate) fn over(
+    db: &Arc<LocalDb>,
+    clock: Arc<dyn ports::Clock>,
+    tasks: Vec<Arc<dyn Tasks>>,
+) -> Engine {
     let ids: Arc<dyn ports::Ids> = Arc::new(SystemIds);
-    let seam = resilience::seam(vec![Arc::new(Steps)], &clock, &ids, resilience::Config::default());
+    let seam = resilience::seam(tasks, &clock, &ids, resilience::Config::default());
     let ports = engine::Ports {
-        journal: Arc::clone(&db) as _,
-        definitions: Arc::clone(&db) as _,
-        store: Arc::clone(&db) as _,
+        journal: Arc::clone(db) as _,
+        definitions: Arc::clone(db) as _,
+        store: Arc::clone(db) as _,
         blobs: Arc::new(db.blobs()),
         clock,
         ids,
     };
-    let engine = Engine::new(ports, seam);
+    Engine::new(ports, seam)
+}
+
+/// Serves `POST /sagas`: starts a saga and answers when it has ended.
+pub(crate) async fn serve(data_dir: &Path) -> Result<()> {
+    let db = Arc::new(LocalDb::open(data_dir)?);
+    let engine = over(&db, Arc::new(SystemClock::new()), vec![Arc::new(Steps)]);
     engine.publish(MACHINE, DEFINITION).await?;
     for (machine, definition) in maps::MACHINES {
         engine.publish(machine, definition).await?;

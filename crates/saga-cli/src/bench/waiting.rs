@@ -9,7 +9,7 @@
 use crate::bench::load::Client;
 use crate::bench::round;
 use crate::bench::server::Server;
-use adapter_local::{LocalDb, SystemClock, SystemIds};
+use adapter_local::{LocalDb, SystemClock};
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use axum::extract::{Path as UrlPath, State};
@@ -66,17 +66,7 @@ struct Serving {
 pub(crate) async fn serve(data_dir: &Path, ahead: Duration) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(Ahead { clock: SystemClock::new(), by: ahead });
     let db = Arc::new(LocalDb::open_with_clock(data_dir, Arc::clone(&clock))?);
-    let ids: Arc<dyn ports::Ids> = Arc::new(SystemIds);
-    let seam = resilience::seam(vec![], &clock, &ids, resilience::Config::default());
-    let ports = engine::Ports {
-        journal: Arc::clone(&db) as _,
-        definitions: Arc::clone(&db) as _,
-        store: Arc::clone(&db) as _,
-        blobs: Arc::new(db.blobs()),
-        clock,
-        ids,
-    };
-    let engine = Engine::new(ports, seam);
+    let engine = super::engine::over(&db, clock, Vec::new());
     engine.publish(MACHINE, DEFINITION).await?;
     tokio::spawn({
         let engine = engine.clone();
