@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -93,16 +93,22 @@ async fn answer(
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Fault> {
+    // Said before it is sent, so that the client hears it.
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
     let collected = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_WAIT, collected).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Fault::TooLarge(format!("a request has at most {BODY_BYTES_MAX} bytes")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Fault::Serialization("the body did not arrive".to_owned())),
         Err(_) => {
             let said = format!("the body did not arrive within {} s", BODY_WAIT.as_secs());
             Err(Fault::Late(said))
         }
     }
+}
+
+fn too_large() -> Fault {
+    Fault::TooLarge(format!("a request has at most {BODY_BYTES_MAX} bytes"))
 }
