@@ -197,6 +197,8 @@ pub(super) async fn list(api: &StepFunctions, mut members: Members) -> Result<Va
     let machine = members.text_if("stateMachineArn", ARN);
     let map_run = members.text_if("mapRunArn", map_runs::LONG_ARN);
     let filter = members.choice_if("statusFilter", &STATUSES);
+    let redriven =
+        members.choice_if("redriveFilter", &[("REDRIVEN", true), ("NOT_REDRIVEN", false)]);
     let Paging { limit, after } = Paging::read(&mut members);
     members.finish()?;
     let status = match filter {
@@ -204,7 +206,7 @@ pub(super) async fn list(api: &StepFunctions, mut members: Members) -> Result<Va
         Some(status) => status,
         None => None,
     };
-    let page = match (machine, map_run) {
+    let mut page = match (machine, map_run) {
         (Some(arn), None) => {
             let name = standard(api, &arn).await?;
             paged(api.engine.executions(&name, status, limit, after).await)?
@@ -218,6 +220,7 @@ pub(super) async fn list(api: &StepFunctions, mut members: Members) -> Result<Va
             return Err(Fault::exception("ValidationException", said));
         }
     };
+    page.items.retain(|listed| redriven.is_none_or(|redriven| (listed.redrives > 0) == redriven));
     Ok(listed("executions", page, said))
 }
 
