@@ -315,6 +315,8 @@ class States:
             for child in page["executions"]]
         assert len({child["executionArn"] for child in children}) == 20
         assert all(child["mapRunArn"] == run["mapRunArn"] for child in children)
+        by = sfn.describe_state_machine_for_execution(executionArn=children[0]["executionArn"])
+        assert (by["label"], by["mapRunArn"]) == ("each", run["mapRunArn"])
         sfn.update_map_run(mapRunArn=run["mapRunArn"], maxConcurrency=1)
 
 

@@ -7,7 +7,9 @@ use crate::fault::Fault;
 use crate::members::Members;
 use crate::seconds::seconds;
 use asl::{Severity, ValidationOptions};
-use engine::{Described, MachineChange, MachineRef, MachineType, NewMachine, Settings, Version};
+use engine::{
+    Described, MachineChange, MachineRef, MachineType, NewMachine, Settings, Version, machine_arn,
+};
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 
@@ -145,9 +147,19 @@ pub(super) async fn describe_for_execution(
     members.finish()?;
     let id = execution(&arn)?;
     let details = api.engine.details(&id).await?;
-    let newest = MachineRef::newest(&*id.machine);
-    let described = api.engine.machines().describe(&newest).await?;
-    let mut said = said(&described, &newest.arn());
+    // A child of a map run counts as an execution of `<machine>/<label>`.
+    let (name, label) = match id.machine.split_once('/') {
+        Some((name, label)) => (name, Some(label)),
+        None => (id.machine.as_str(), None),
+    };
+    let described = api.engine.machines().describe(&MachineRef::newest(name)).await?;
+    let mut said = said(&described, &machine_arn(&id.machine));
+    if let Some(label) = label {
+        said.insert("label".to_owned(), label.into());
+    }
+    if let Some(map_run) = details.map_run {
+        said.insert("mapRunArn".to_owned(), map_run.into());
+    }
     said.insert("updateDate".to_owned(), seconds(described.machine.updated_at));
     if with_data {
         // What it runs by may be older than what the machine is now.
