@@ -68,8 +68,6 @@ fn counts(counts: &Counts) -> Value {
         "aborted": counts.aborted,
         "total": counts.total(),
         "resultsWritten": counts.results_written,
-        "failuresNotRedrivable": 0,
-        "pendingRedrive": 0,
     })
 }
 
