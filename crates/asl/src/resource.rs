@@ -173,8 +173,10 @@ impl Resource {
         self.parts().1
     }
 
-    /// Service and action; the colon of `.sync:2` belongs to the action.
-    fn parts(&self) -> (&str, &str) {
+    /// Service and action with its pattern, as the history names them, and both at once; empty if
+    /// it is no integration. The colon of `.sync:2` belongs to the action.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
         let call = match self {
             Self::Integration { arn, .. } => arn.splitn(6, ':').nth(5).unwrap_or(""),
             Self::Function { .. } | Self::Activity { .. } => "",

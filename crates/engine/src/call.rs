@@ -81,7 +81,7 @@ pub(crate) fn shape(resource: &Resource) -> Option<Shape> {
         Resource::Function { .. } => Some(Shape::Plain),
         Resource::Activity { .. } => None,
         Resource::Integration { pattern, .. } => {
-            let (service, action) = (resource.service(), base_action(resource));
+            let (service, action) = integration(resource);
             if (service, action) == ("lambda", "invoke") {
                 return (*pattern != Pattern::Sync).then_some(Shape::Invoke);
             }
@@ -95,9 +95,10 @@ pub(crate) fn shape(resource: &Resource) -> Option<Shape> {
     }
 }
 
-/// The action without its pattern.
-fn base_action(resource: &Resource) -> &str {
-    resource.action().split('.').next().unwrap_or_default()
+/// Service and action, without the pattern.
+fn integration(resource: &Resource) -> (&str, &str) {
+    let (service, action) = resource.parts();
+    (service, action.split('.').next().unwrap_or_default())
 }
 
 /// The call that `invoke` asks for.
@@ -124,7 +125,7 @@ pub(crate) fn request(invoke: &Invoke) -> Result<TaskRequest, TaskError> {
             (name.to_owned(), invocation, Arc::new(payload))
         }
         Some(Shape::Service) => {
-            let (service, action) = (invoke.resource.service(), base_action(&invoke.resource));
+            let (service, action) = integration(&invoke.resource);
             let name = match service {
                 "http" => format!("{service}:{action}:{}", host(arguments)),
                 _ => format!("{service}:{action}"),

@@ -178,7 +178,9 @@ impl<'a> Driver<'a> {
                 let mut annex = self.live.annex.clone();
                 annex.redriven(token.as_deref(), now);
                 let asked = (What::Redrive { number }, annex);
-                let taken = live::step_with(self.shared, self.id, &mut self.live, asked).await;
+                // On the heap: it is rare, and every driver would be larger by it.
+                let step = live::step_with(self.shared, self.id, &mut self.live, asked);
+                let taken = Box::pin(step).await;
                 self.taken(taken, Some(reply))
             }
             Ok(Asked::Done) => {

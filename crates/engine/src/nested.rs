@@ -20,10 +20,13 @@ const TASK_FAILED: &str = "States.TaskFailed";
 /// How long to leave a journal alone that does not answer.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Whether a task starts an execution of this engine.
+/// Whether a task starts an execution of this engine; asked at every call, so the ARN is not taken
+/// apart for it.
 pub(crate) fn starts_execution(resource: &Resource) -> bool {
-    let (service, action) = (resource.service(), resource.action());
-    service == "states" && action.split('.').next() == Some("startExecution")
+    match resource {
+        Resource::Integration { arn, .. } => arn.contains(":::states:startExecution"),
+        Resource::Function { .. } | Resource::Activity { .. } => false,
+    }
 }
 
 /// Starts the execution that a task asks for, and says so to the machine.
