@@ -594,7 +594,6 @@ def system(binary, **keys):
             for line in greeting.splitlines():
                 if line.startswith("export "):
                     os.environ.update(re.findall(r"(AWS_\w+)=(\S+)", line))
-            os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]
             os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
             os.environ["AWS_MAX_ATTEMPTS"] = "1"
             # The one before remembers its keys.

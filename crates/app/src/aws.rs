@@ -43,6 +43,7 @@ pub(crate) fn api(config: &Config, at: SocketAddr, fronts: &Fronts<'_>) -> Arc<A
 ///
 /// Step Functions' URL has a user in it that means nothing: clients put `sync-` before the
 /// authority to call StartSyncExecution and TestState, and so change the user, not the address.
+/// The region is named twice, because Python's clients read another name than the SDKs do.
 pub(crate) fn exports(at: SocketAddr, is_guarded: bool) -> String {
     let credentials = if is_guarded {
         String::new()
@@ -54,7 +55,7 @@ pub(crate) fn exports(at: SocketAddr, is_guarded: bool) -> String {
          export AWS_ENDPOINT_URL_SFN=http://saga@{at}\n\
          export AWS_ENDPOINT_URL_EVENTBRIDGE=http://{at}\n\
          export AWS_ENDPOINT_URL_SQS=http://{at}\n\
-         export AWS_REGION=us-east-1\n{credentials}"
+         export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n{credentials}"
     )
 }
 
