@@ -12,6 +12,8 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod activity;
+
 use crate::effect::{End, Fault, Token};
 use crate::event::{Branch, Variables};
 use crate::input::{Identity, NotRedrivable, Payload};
@@ -206,13 +208,6 @@ pub(crate) enum Activity {
     Halted(Box<Activity>),
     /// It was left.
     Left,
-}
-
-impl Activity {
-    /// What was being done before it was halted, if it was.
-    pub(crate) fn before_halt(self) -> Self {
-        if let Self::Halted(doing) = self { *doing } else { self }
-    }
 }
 
 /// A task that was called.

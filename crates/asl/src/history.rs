@@ -12,7 +12,7 @@
 
 use crate::effect::{End, Fault};
 use crate::event::{Event, Exited, Fact, Scheduled};
-use crate::execution::{Activity, Execution, Frame};
+use crate::execution::{Execution, Frame, Iterations};
 use crate::input::{Payload, Start};
 use crate::machine::apply;
 use crate::resource::Resource;
@@ -230,18 +230,8 @@ fn map_run(fact: &Fact) -> Rendered {
 }
 
 fn map_run_redriven(before: Option<&Frame>, number: u32) -> Rendered {
-    let arn = before.map_or("", |frame| match &frame.visit.activity {
-        Activity::MapRun(run) => &*run.arn,
-        Activity::Entered
-        | Activity::Task(_)
-        | Activity::Waiting { .. }
-        | Activity::BackingOff { .. }
-        | Activity::Branches(_)
-        | Activity::Iterations(_)
-        | Activity::Answered
-        | Activity::Halted(_)
-        | Activity::Left => "",
-    });
+    let run = before.and_then(|frame| frame.visit.activity.map_run());
+    let arn = run.map_or("", |run| &*run.arn);
     let details = Details::default().put("mapRunArn", arn).put("redriveCount", number);
     with("MapRunRedriven", "mapRunRedrivenEventDetails", details)
 }
@@ -277,18 +267,7 @@ fn of_state(before: Option<&Frame>, what: &str) -> Rendered {
 }
 
 fn item_count(frame: &Frame) -> u32 {
-    match &frame.visit.activity {
-        Activity::Iterations(iterations) => iterations.count(),
-        Activity::Entered
-        | Activity::Task(_)
-        | Activity::Waiting { .. }
-        | Activity::BackingOff { .. }
-        | Activity::Branches(_)
-        | Activity::MapRun(_)
-        | Activity::Answered
-        | Activity::Halted(_)
-        | Activity::Left => 0,
-    }
+    frame.visit.activity.iterations().map_or(0, Iterations::count)
 }
 
 fn exit(exited: &Exited, before: Option<&Frame>) -> Rendered {
@@ -350,18 +329,8 @@ enum Call {
 
 /// A function or activity has events of its own, without the resource.
 fn call(before: Option<&Frame>, call: Call, details: Details) -> Rendered {
-    let resource = before.and_then(|frame| match &frame.visit.activity {
-        Activity::Task(task) => Some(&task.resource),
-        Activity::Entered
-        | Activity::Waiting { .. }
-        | Activity::BackingOff { .. }
-        | Activity::Branches(_)
-        | Activity::Iterations(_)
-        | Activity::MapRun(_)
-        | Activity::Answered
-        | Activity::Halted(_)
-        | Activity::Left => None,
-    });
+    let task = before.and_then(|frame| frame.visit.activity.task());
+    let resource = task.map(|task| &task.resource);
     let (kind, name) = match (resource, call) {
         (Some(Resource::Function { .. }), call) => function_event(call),
         (Some(Resource::Activity { .. }), call) => activity_event(call),

@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     pub(crate) waiters: Waiters,
     pub(crate) stopping: CancellationToken,
-    pub(crate) drivers: TaskTracker,
+    drivers: TaskTracker,
     /// Room in memory for executions that are woken.
     room: Arc<Semaphore>,
     quarantined: Mutex<HashSet<ExecutionId>>,

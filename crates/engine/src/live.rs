@@ -126,7 +126,7 @@ pub(crate) async fn step_with(
     let append = Append { head, expected: live.version, events: codec::encode(&events) };
     append_until_known(shared, append).await?;
     for job in asl::abandoned_jobs(&live.execution, &events) {
-        shared.drivers.spawn(nested::abandon(Arc::clone(shared), job.job));
+        shared.spawn_task(nested::abandon(Arc::clone(shared), job.job));
     }
     *live = Live { stopped_at, ..next };
     Ok(Ok(()))

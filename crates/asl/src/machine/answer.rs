@@ -2,7 +2,7 @@
 
 use crate::effect::{Fault, Token};
 use crate::event::Fact;
-use crate::execution::{Activity, FrameId, Heartbeat, Progress, TaskRun, VisitId};
+use crate::execution::{FrameId, Heartbeat, Progress, TaskRun, VisitId};
 use crate::input::{Misuse, Payload, What};
 use crate::machine::failure::Failure;
 use crate::machine::step::{Interrupt, Over, Step};
@@ -74,19 +74,8 @@ impl Step<'_> {
     fn active(&self, visit: VisitId, attempt: u32) -> Result<(FrameId, &TaskRun), Misuse> {
         let running = self.execution.running().ok_or(Misuse::NotStarted)?;
         let frame = running.visiting(visit).ok_or(Misuse::TaskNotActive)?;
-        match &frame.visit.activity {
-            Activity::Task(task) if frame.visit.attempt == attempt => Ok((frame.id, task)),
-            Activity::Task(_)
-            | Activity::Entered
-            | Activity::Waiting { .. }
-            | Activity::BackingOff { .. }
-            | Activity::Branches(_)
-            | Activity::Iterations(_)
-            | Activity::MapRun(_)
-            | Activity::Answered
-            | Activity::Halted(_)
-            | Activity::Left => Err(Misuse::TaskNotActive),
-        }
+        let task = frame.visit.activity.task().filter(|_| frame.visit.attempt == attempt);
+        task.map(|task| (frame.id, task)).ok_or(Misuse::TaskNotActive)
     }
 
     /// The frame whose task this token answers.
@@ -108,18 +97,8 @@ impl Step<'_> {
 
     /// Puts the next heartbeat off, where one is due at all and that changes when.
     fn beat(&mut self, frame: FrameId) -> Result<(), Over> {
-        let heartbeat = match &self.frame(frame)?.visit.activity {
-            Activity::Task(task) => task.heartbeat,
-            Activity::Entered
-            | Activity::Waiting { .. }
-            | Activity::BackingOff { .. }
-            | Activity::Branches(_)
-            | Activity::Iterations(_)
-            | Activity::MapRun(_)
-            | Activity::Answered
-            | Activity::Halted(_)
-            | Activity::Left => None,
-        };
+        let task = self.frame(frame)?.visit.activity.task();
+        let heartbeat = task.and_then(|task| task.heartbeat);
         let next = |beat: Heartbeat| self.at.plus(Duration::from_secs(beat.seconds));
         let later = |beat: Heartbeat| beat.due.is_none_or(|due| due < next(beat));
         if !heartbeat.is_some_and(later) {

@@ -166,20 +166,9 @@ fn enter(running: &mut Running, event: &Event, entered: &Entered) {
 /// What a branch begins with when its first event does not say: the item, or what the state around
 /// holds.
 fn begins_with(around: &Frame, branch: Branch) -> &Payload {
-    let item = match &around.visit.activity {
-        Activity::Iterations(iterations) => {
-            usize::try_from(branch.index).ok().and_then(|index| iterations.items.get(index))
-        }
-        Activity::Entered
-        | Activity::Task(_)
-        | Activity::Waiting { .. }
-        | Activity::BackingOff { .. }
-        | Activity::Branches(_)
-        | Activity::MapRun(_)
-        | Activity::Answered
-        | Activity::Halted(_)
-        | Activity::Left => None,
-    };
+    let item = around.visit.activity.iterations().and_then(|iterations| {
+        usize::try_from(branch.index).ok().and_then(|index| iterations.items.get(index))
+    });
     item.unwrap_or(&around.value)
 }
 

@@ -1,7 +1,7 @@
 //! Map states: one sequence for every item, some of them at the same time.
 
 use crate::event::{Branch, Fact, MapStarted};
-use crate::execution::{Activity, FrameId, Iterations};
+use crate::execution::{FrameId, Iterations};
 use crate::input::Payload;
 use crate::limits::{MAP_CONCURRENCY_MAX, MAP_RUN_CONCURRENCY_MAX};
 use crate::machine::context::map_item;
@@ -117,18 +117,7 @@ impl Step<'_> {
     }
 
     pub(super) fn iterations(&self, frame: FrameId) -> Result<&Iterations, Over> {
-        match &self.frame(frame)?.visit.activity {
-            Activity::Iterations(iterations) => Ok(iterations),
-            Activity::Entered
-            | Activity::Task(_)
-            | Activity::Waiting { .. }
-            | Activity::BackingOff { .. }
-            | Activity::Branches(_)
-            | Activity::MapRun(_)
-            | Activity::Answered
-            | Activity::Halted(_)
-            | Activity::Left => Err(Over),
-        }
+        self.frame(frame)?.visit.activity.iterations().ok_or(Over)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use crate::effect::hex;
-use crate::execution::{Activity, Frame, FrameId, Origin, Running, VisitId};
+use crate::execution::{Frame, FrameId, Origin, Running, VisitId};
 use crate::input::{Entry, Identity, Payload, Start};
 use crate::program::{Body, Program};
 use sha2::{Digest, Sha256};
@@ -53,21 +53,8 @@ impl RunMap {
     /// The items, where no reader reads them.
     #[must_use]
     pub fn items(&self) -> &[Payload] {
-        match self.frame().map(|frame| &frame.visit.activity) {
-            Some(Activity::MapRun(run)) => &run.items,
-            Some(
-                Activity::Entered
-                | Activity::Task(_)
-                | Activity::Waiting { .. }
-                | Activity::BackingOff { .. }
-                | Activity::Branches(_)
-                | Activity::Iterations(_)
-                | Activity::Answered
-                | Activity::Halted(_)
-                | Activity::Left,
-            )
-            | None => &[],
-        }
+        let run = self.frame().and_then(|frame| frame.visit.activity.map_run());
+        run.map_or(&[], |run| &run.items)
     }
 
     /// The name of the state machine that children count as executions of: `<machine>/<label>`.
