@@ -50,5 +50,5 @@ pub(crate) fn seam(
     let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, ..Default::default() };
     let names: Vec<&str> = tasks.iter().map(|tasks| tasks.function()).collect();
     let router = Router::new(InProcess::new(tasks.clone()), &names, integrations);
-    Seam::around(router, clock, ids, resilience::Config { breaker })
+    Seam::around(router, clock, ids, resilience::Config { breaker, ..Default::default() })
 }

@@ -18,7 +18,7 @@ pub struct TaskCall {
 pub mod error_name {
     /// Too many calls; later is fine.
     pub const THROTTLED: &str = "Ordersaga.Throttled";
-    /// Nobody answers, or the breaker is open.
+    /// Nobody answers.
     pub const UNAVAILABLE: &str = "Ordersaga.Unavailable";
     /// No answer in time: it may have happened.
     pub const TIMEOUT: &str = "Ordersaga.Timeout";
@@ -26,6 +26,9 @@ pub mod error_name {
     pub const CONFLICT: &str = "Ordersaga.Conflict";
     /// The other side cannot say whether it happened.
     pub const OUTCOME_UNKNOWN: &str = "Ordersaga.OutcomeUnknown";
+    /// The call was not made: the circuit breaker before it is open. Not among the retryable
+    /// names, so that no retry budget is used up while nothing is called.
+    pub const BREAKER_OPEN: &str = "Ordersaga.BreakerOpen";
     /// The call itself makes no sense; another try will not help.
     pub const INVALID: &str = "Ordersaga.Invalid";
     /// An invariant broke; an operator must look.

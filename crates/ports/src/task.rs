@@ -93,7 +93,7 @@ impl TaskError {
             Self::Outage { error, cause, .. } => (error.clone(), cause.clone()),
             Self::Unknown(cause) => (error_name::OUTCOME_UNKNOWN.to_owned(), cause.clone()),
             Self::Rejected { .. } => {
-                (error_name::UNAVAILABLE.to_owned(), "the circuit breaker is open".to_owned())
+                (error_name::BREAKER_OPEN.to_owned(), "the circuit breaker is open".to_owned())
             }
             Self::World(error) => (name_of(error.kind()).to_owned(), chain(error)),
         }

@@ -13,16 +13,19 @@ use crate::park::{self, Park, ParkLayer};
 use crate::tasks::InProcess;
 use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
 use ports::{Clock, Ids};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
 /// What the task seam goes by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// What every function's breaker goes by.
     pub breaker: breaker::Config,
+    /// The functions whose callers park by themselves: a rejection reaches them at once.
+    pub parks_itself: BTreeSet<String>,
 }
 
 /// A transport with all resilience around it; clones share their breakers.
@@ -44,7 +47,8 @@ impl<S> Seam<S> {
         let breakers = Arc::new(breakers);
         let guarded = BreakerLayer::new(Arc::clone(&breakers)).layer(transport);
         let timed = DeadlineLayer::new(Arc::clone(clock)).layer(guarded);
-        let layers = ParkLayer::new(Arc::clone(clock), Arc::clone(ids)).layer(timed);
+        let park = ParkLayer::new(Arc::clone(clock), Arc::clone(ids));
+        let layers = park.except(config.parks_itself).layer(timed);
         Self { layers, breakers }
     }
 
@@ -117,6 +121,20 @@ mod tests {
         script.will_answer(Ok(json!("captured")));
         assert_eq!(block_on(seam.call(request_until(60_000))).unwrap(), "captured");
         assert!(clock.now().as_millis() >= 4_000);
+    }
+
+    #[test]
+    fn a_function_whose_callers_park_by_themselves_is_rejected_at_once() {
+        let script = Scripted::default();
+        let hand = HandClock::standing();
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (hand.clone(), Arc::new(SameIds));
+        let parks_itself = [request_until(1).function].into();
+        let config = Config { parks_itself, ..Config::default() };
+        let mut seam = Seam::around(script.clone(), &clock, &ids, config);
+        break_down(&mut seam, &script);
+        let answer = block_on(seam.call(request_until(60_000)));
+        assert_eq!(answer.unwrap_err().named().0, "Ordersaga.BreakerOpen");
+        assert_eq!((script.calls(), hand.sleepers()), (5, 0));
     }
 
     #[test]

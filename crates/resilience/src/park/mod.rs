@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use pin_project_lite::pin_project;
 use ports::task::{TaskError, TaskReply, TaskRequest};
 use ports::{Clock, Ids};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,13 +43,22 @@ const SPREAD: u32 = 5;
 pub struct ParkLayer {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    /// The functions whose rejections come through.
+    parks_itself: Arc<BTreeSet<String>>,
 }
 
 impl ParkLayer {
     /// Makes the layer; `ids` seeds the spread of the waits.
     #[must_use]
-    pub const fn new(clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { clock, ids }
+    pub fn new(clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { clock, ids, parks_itself: Arc::default() }
+    }
+
+    /// Lets the rejections of some functions through at once: their callers park by themselves,
+    /// in a way that takes no task and survives the process.
+    #[must_use]
+    pub fn except(self, functions: BTreeSet<String>) -> Self {
+        Self { parks_itself: Arc::new(functions), ..self }
     }
 }
 
@@ -69,7 +79,8 @@ impl<S> Layer<S> for ParkLayer {
 /// A transport that waits until a breaker lets a call through.
 ///
 /// A rejection comes through when the wait would end at or after the request's deadline, or
-/// [`PARKED_MAX`] after the first rejection of a call that has none.
+/// [`PARKED_MAX`] after the first rejection of a call that has none; or at once, see
+/// [`ParkLayer::except`].
 #[derive(Clone, Debug)]
 pub struct Park<S> {
     inner: S,
@@ -113,8 +124,12 @@ struct Again<S> {
 }
 
 impl<S> Again<S> {
-    /// Starts to wait for the breaker; `None` when there is no time for that.
+    /// Starts to wait for the breaker; `None` when there is no time for that, or when the caller
+    /// does it.
     fn park(&mut self, retry_after: Duration) -> Option<BoxFuture<'static, ()>> {
+        if self.world.parks_itself.contains(&self.request.function) {
+            return None;
+        }
         let now = self.world.clock.now();
         let until = *self.until.get_or_insert_with(|| now.plus(PARKED_MAX));
         let end = now.plus(retry_after.max(WAIT_MIN));
