@@ -25,3 +25,9 @@ fn the_saga_diagrams_show_the_state_machines_as_they_are() {
         assert_eq!(drawn, text, "{}: run `cargo xtask diagrams`", path.display());
     }
 }
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let broken = xtask::promises::broken(&xtask::root()).unwrap();
+    assert!(broken.is_empty(), "{broken:#?}");
+}

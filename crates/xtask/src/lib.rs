@@ -4,6 +4,7 @@
 
 pub mod diagrams;
 pub mod direction;
+pub mod promises;
 pub mod response_shapes;
 pub mod tidy;
 
