@@ -45,6 +45,13 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
+    /// The instant `before` earlier.
+    #[must_use]
+    pub fn minus(self, before: Duration) -> Self {
+        let millis = i64::try_from(before.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_sub(millis))
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

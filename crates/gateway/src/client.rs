@@ -12,7 +12,7 @@ use crate::wire::{
     Receipt, ReferenceLedger, Refusal, Sums, is_key,
 };
 use async_trait::async_trait;
-use contracts::Problem;
+use contracts::{Problem, Timestamp};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use ports::gateway::{Books, Operation, Outcome};
@@ -172,7 +172,7 @@ impl PaymentGateway for HttpGateway {
         self.movement(OperationKind::Refund, operation).await
     }
 
-    async fn find(&self, reference: &str) -> Result<Books> {
+    async fn find(&self, reference: &str, _: Option<Timestamp>) -> Result<Books> {
         let failed = |kind| Error::new(kind, "read the gateway's books");
         let query = LedgerQuery {
             reference: Some(reference.to_owned()),

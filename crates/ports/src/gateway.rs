@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use async_trait::async_trait;
-use contracts::Money;
+use contracts::{Money, Timestamp};
 
 /// What the gateway is asked to do. Our reference is the order's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub struct Operation {
     pub key: String,
     /// How much.
     pub amount: Money,
+    /// When the answer is of no more use; not a part of what is asked. Whoever has had none by then
+    /// answers [`Outcome::Unknown`], or `Unavailable` where nothing was sent.
+    pub deadline: Option<Timestamp>,
 }
 
 /// What came of an operation.
@@ -66,5 +69,7 @@ pub trait PaymentGateway: Send + Sync {
     async fn refund(&self, operation: &Operation) -> Result<Outcome>;
 
     /// What the gateway has on its books for our reference; all zero when it knows nothing of it.
-    async fn find(&self, reference: &str) -> Result<Books>;
+    ///
+    /// Without an answer by the deadline it is `Timeout`.
+    async fn find(&self, reference: &str, deadline: Option<Timestamp>) -> Result<Books>;
 }

@@ -136,6 +136,24 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What a transport tells a service of the call beside what is said: the same on Lambda, where it
+/// comes from the payload and the function's context.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskContext {
+    /// `execution / state visit`: the same for every attempt, replay and redrive of that visit.
+    pub key: String,
+    /// Which attempt of that visit this is, from zero.
+    pub attempt: u32,
+    /// When the caller stops listening; one that is now leaves no time, and is not an absent one.
+    pub deadline: Option<Timestamp>,
+}
+
+impl From<&TaskRequest> for TaskContext {
+    fn from(request: &TaskRequest) -> Self {
+        Self { key: request.key.clone(), attempt: request.attempt, deadline: request.deadline }
+    }
+}
+
 /// The tasks of one service, by name: what a transport calls on the service's side.
 pub trait Tasks: Send + Sync {
     /// The function's name: `inventory`.
@@ -145,5 +163,6 @@ pub trait Tasks: Send + Sync {
     fn perform<'a>(
         &'a self,
         call: contracts::task::TaskCall,
+        context: TaskContext,
     ) -> BoxFuture<'a, Result<TaskReply, TaskError>>;
 }

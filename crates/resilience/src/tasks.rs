@@ -7,7 +7,7 @@
 use contracts::task::TaskCall;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ports::task::{TaskError, TaskReply, TaskRequest, Tasks, chain, function_cause};
+use ports::task::{TaskContext, TaskError, TaskReply, TaskRequest, Tasks, chain, function_cause};
 use ports::{Error, Kind};
 use serde::Deserialize;
 use std::any::Any;
@@ -68,7 +68,7 @@ impl Service<TaskRequest> for InProcess {
         let addressed = self.address(&request);
         Box::pin(async move {
             let answer = match addressed {
-                Ok((tasks, call)) => perform(&*tasks, call).await,
+                Ok((tasks, call)) => perform(&*tasks, call, TaskContext::from(&request)).await,
                 Err(error) => Err(TaskError::World(error)),
             };
             if let Err(error) = &answer {
@@ -93,10 +93,14 @@ fn as_function(error: TaskError) -> TaskError {
 }
 
 /// Performs a task; a panic becomes an answer, for the execution that called it to be parked.
-async fn perform(tasks: &dyn Tasks, call: TaskCall) -> Result<TaskReply, TaskError> {
+async fn perform(
+    tasks: &dyn Tasks,
+    call: TaskCall,
+    context: TaskContext,
+) -> Result<TaskReply, TaskError> {
     let task = call.task.clone();
     // A task keeps no state of its own between calls that a panic could leave half made.
-    let begun = catch_unwind(AssertUnwindSafe(|| tasks.perform(call)));
+    let begun = catch_unwind(AssertUnwindSafe(|| tasks.perform(call, context)));
     let ended = match begun {
         Ok(performing) => AssertUnwindSafe(performing).catch_unwind().await,
         Err(panic) => Err(panic),
@@ -142,7 +146,7 @@ fn log(request: &TaskRequest, error: &TaskError) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripted::request;
+    use crate::scripted::{request, request_until};
     use futures::executor::block_on;
     use serde_json::{Value, json};
 
@@ -154,11 +158,16 @@ mod tests {
             "payment"
         }
 
-        fn perform<'a>(&'a self, call: TaskCall) -> BoxFuture<'a, Result<TaskReply, TaskError>> {
+        fn perform<'a>(
+            &'a self,
+            call: TaskCall,
+            context: TaskContext,
+        ) -> BoxFuture<'a, Result<TaskReply, TaskError>> {
             assert_ne!(call.task, "panic_at_once", "the ledger does not balance");
             Box::pin(async move {
                 match &*call.task {
                     "echo" => Ok(call.input),
+                    "context" => Ok(json!([context.key, context.attempt, context.deadline])),
                     "decline" => Err(TaskError::Failed {
                         error: "PaymentDeclined".into(),
                         cause: "insufficient funds".into(),
@@ -189,6 +198,17 @@ mod tests {
     fn a_call_reaches_the_task_it_names() {
         let answer = call("payment", json!({"task": "echo", "input": [1, 2]}));
         assert_eq!(answer.unwrap(), json!([1, 2]));
+    }
+
+    #[test]
+    fn a_task_is_told_the_visit_the_attempt_and_the_deadline_of_its_call() {
+        let answer = block_on(InProcess::new(vec![Arc::new(Payment)]).call(TaskRequest {
+            payload: Arc::new(json!({"task": "context", "input": {}})),
+            attempt: 2,
+            ..request_until(1_000)
+        }));
+        let deadline = json!(contracts::Timestamp::from_millis(1_000));
+        assert_eq!(answer.unwrap(), json!(["place-order/1/capture", 2, deadline]));
     }
 
     #[test]

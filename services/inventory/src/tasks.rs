@@ -20,7 +20,7 @@ use contracts::order::Quantity;
 use contracts::task::TaskCall;
 use futures::future::{BoxFuture, join_all};
 use ports::aggregate::Failure;
-use ports::task::{TaskError, TaskReply, Tasks};
+use ports::task::{TaskContext, TaskError, TaskReply, Tasks};
 use ports::{Error, Kind};
 use serde::Deserialize as _;
 
@@ -35,7 +35,11 @@ impl Tasks for Service {
         FUNCTION
     }
 
-    fn perform(&self, call: TaskCall) -> BoxFuture<'_, Result<TaskReply, TaskError>> {
+    fn perform(
+        &self,
+        call: TaskCall,
+        _: TaskContext,
+    ) -> BoxFuture<'_, Result<TaskReply, TaskError>> {
         Box::pin(async move {
             let command: fn(u32) -> Command = match call.task.as_str() {
                 "reserve_stock" => |quantity| Command::Reserve { quantity },

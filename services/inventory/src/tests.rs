@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 use ports::aggregate::Failure;
 use ports::directory::Catalogue as _;
-use ports::task::{TaskError, Tasks as _};
+use ports::task::{TaskContext, TaskError, Tasks as _};
 use ports::{Aggregates, Outbox as _};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ impl House {
         let input = json!({"order_id": order(name), "lines": lines});
         let task = task.to_owned();
         let call = TaskCall { task, input: input.clone() };
-        let reply = self.service.perform(call).await?;
+        let reply = self.service.perform(call, TaskContext::default()).await?;
         assert_eq!(reply, input);
         Ok(())
     }

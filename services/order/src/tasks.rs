@@ -21,7 +21,7 @@ use contracts::task::TaskCall;
 use contracts::{Fingerprint, OrderId};
 use futures::future::BoxFuture;
 use ports::aggregate::{Failure, Once};
-use ports::task::{TaskError, TaskReply, Tasks};
+use ports::task::{TaskContext, TaskError, TaskReply, Tasks};
 use ports::{Error, Kind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,7 +35,11 @@ impl Tasks for Service {
         FUNCTION
     }
 
-    fn perform(&self, call: TaskCall) -> BoxFuture<'_, Result<TaskReply, TaskError>> {
+    fn perform(
+        &self,
+        call: TaskCall,
+        _: TaskContext,
+    ) -> BoxFuture<'_, Result<TaskReply, TaskError>> {
         Box::pin(async move {
             match call.task.as_str() {
                 "validate_order" => self.validate_order(&call).await,

@@ -24,13 +24,14 @@ use crate::service::{Service, Step, payment_id};
 use contracts::order::OrderTask;
 use contracts::payment::{AuthorizePayment, PaymentReply};
 use contracts::task::TaskCall;
-use contracts::{Money, OrderId};
+use contracts::{Money, OrderId, Timestamp};
 use futures::future::BoxFuture;
 use ports::aggregate::Failure;
 use ports::gateway::{Books, Operation, Outcome};
-use ports::task::{TaskError, TaskReply, Tasks, chain};
+use ports::task::{TaskContext, TaskError, TaskReply, Tasks, chain};
 use ports::{Error, Kind};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// The function under which the tasks are called.
 pub const FUNCTION: &str = "payment";
@@ -38,18 +39,30 @@ pub const FUNCTION: &str = "payment";
 /// The most calls one task concludes: a void, a refund after it, and one that somebody else left.
 const CALLS_MAX: usize = 3;
 
+/// The rest of a task's time that is kept from the gateway, for writing down what it said: many
+/// times a durable write.
+const RESERVE: Duration = Duration::from_millis(250);
+
+/// How long the gateway may be waited for; as long as its client likes, if nobody says.
+type Until = Option<Timestamp>;
+
 impl Tasks for Service {
     fn function(&self) -> &'static str {
         FUNCTION
     }
 
-    fn perform(&self, call: TaskCall) -> BoxFuture<'_, Result<TaskReply, TaskError>> {
+    fn perform(
+        &self,
+        call: TaskCall,
+        context: TaskContext,
+    ) -> BoxFuture<'_, Result<TaskReply, TaskError>> {
+        let until = context.deadline.map(|at| at.minus(RESERVE));
         Box::pin(async move {
             let reply = match call.task.as_str() {
-                "authorize_payment" => self.authorize_payment(input(&call)?).await?,
-                "void_payment" => self.void_payment(input(&call)?).await?,
-                "capture_payment" => self.capture_payment(input(&call)?).await?,
-                "refund_payment" => self.refund_payment(input(&call)?).await?,
+                "authorize_payment" => self.authorize_payment(input(&call)?, until).await?,
+                "void_payment" => self.void_payment(input(&call)?, until).await?,
+                "capture_payment" => self.capture_payment(input(&call)?, until).await?,
+                "refund_payment" => self.refund_payment(input(&call)?, until).await?,
                 unknown => {
                     let doing = format!("find the task `{unknown}` of `{FUNCTION}`");
                     return Err(Error::new(Kind::Invalid, doing).into());
@@ -68,47 +81,64 @@ struct Plan {
     is_mine: fn(&Call) -> bool,
     /// What the task has moved, by our books.
     moved_minor: fn(&Books) -> i64,
+    /// How long the gateway may be waited for.
+    until: Until,
 }
 
 impl Service {
     /// Holds the amount.
-    async fn authorize_payment(&self, task: AuthorizePayment) -> Result<PaymentReply, TaskError> {
+    async fn authorize_payment(
+        &self,
+        task: AuthorizePayment,
+        until: Until,
+    ) -> Result<PaymentReply, TaskError> {
         let command = Command::Authorize { amount: task.amount, card_token: task.card_token };
         let plan = Plan {
             command,
             is_mine: |call| matches!(call, Call::Authorize { .. }),
             moved_minor: |books| books.authorized_minor,
+            until,
         };
         self.carry_out(&task.order_id, &plan).await
     }
 
     /// Lets go of the hold, and bars what may still come: undoes [`Self::authorize_payment`].
-    async fn void_payment(&self, task: OrderTask) -> Result<PaymentReply, TaskError> {
+    async fn void_payment(&self, task: OrderTask, until: Until) -> Result<PaymentReply, TaskError> {
         let plan = Plan {
             command: Command::Void,
             is_mine: |call| matches!(call, Call::Void { .. } | Call::Refund { .. }),
             moved_minor: |books| books.voided_minor,
+            until,
         };
         self.carry_out(&task.order_id, &plan).await
     }
 
     /// Takes what is held.
-    async fn capture_payment(&self, task: OrderTask) -> Result<PaymentReply, TaskError> {
+    async fn capture_payment(
+        &self,
+        task: OrderTask,
+        until: Until,
+    ) -> Result<PaymentReply, TaskError> {
         let plan = Plan {
             command: Command::Capture,
             is_mine: |call| matches!(call, Call::Capture { .. }),
             moved_minor: |books| books.captured_minor,
+            until,
         };
         self.carry_out(&task.order_id, &plan).await
     }
 
     /// Gives back what was taken: undoes [`Self::capture_payment`].
-    async fn refund_payment(&self, task: OrderTask) -> Result<PaymentReply, TaskError> {
+    async fn refund_payment(
+        &self,
+        task: OrderTask,
+        until: Until,
+    ) -> Result<PaymentReply, TaskError> {
         let order_id = &task.order_id;
         let state = self.find(order_id).await?;
         // A capture of unknown outcome is looked for, but not sent: the void that follows bars it.
         if let Some(capture @ Call::Capture { .. }) = payment::outstanding(state.as_ref())
-            && let Some(captured) = self.look(order_id, &capture).await?
+            && let Some(captured) = self.look(order_id, &capture, until).await?
         {
             self.change(order_id, &Command::Note(captured)).await?;
         }
@@ -116,6 +146,7 @@ impl Service {
             command: Command::Refund,
             is_mine: |call| matches!(call, Call::Refund { .. }),
             moved_minor: |books| books.refunded_minor,
+            until,
         };
         self.carry_out(order_id, &plan).await
     }
@@ -127,7 +158,7 @@ impl Service {
             let Some(call) = call.filter(plan.is_mine) else {
                 return Ok(reply(order_id, step.state.as_ref(), plan.moved_minor));
             };
-            let finding = self.conclude(order_id, &call, step.is_news).await?;
+            let finding = self.conclude(order_id, &call, step.is_news, plan.until).await?;
             step = self.change(order_id, &Command::Note(finding)).await?;
             step.is_news = false;
             // What the command is answered now is what it is answered whenever it is asked again.
@@ -155,12 +186,13 @@ impl Service {
         order_id: &OrderId,
         call: &Call,
         is_fresh: bool,
+        until: Until,
     ) -> Result<Finding, TaskError> {
         // Somebody began this before us, and may have sent it.
-        if !is_fresh && let Some(finding) = self.look(order_id, call).await? {
+        if !is_fresh && let Some(finding) = self.look(order_id, call, until).await? {
             return Ok(finding);
         }
-        let why = match self.send(order_id, call).await? {
+        let why = match self.send(order_id, call, until).await? {
             Sent::Answered(finding) => return Ok(finding),
             Sent::Unknown(why) => why,
         };
@@ -169,10 +201,10 @@ impl Service {
             let (name, cause) = error.named();
             TaskError::Unknown(format!("{why}; then {name}: {cause}"))
         };
-        if let Some(finding) = self.look(order_id, call).await.map_err(unknown)? {
+        if let Some(finding) = self.look(order_id, call, until).await.map_err(unknown)? {
             return Ok(finding);
         }
-        match self.send(order_id, call).await {
+        match self.send(order_id, call, until).await {
             Ok(Sent::Answered(finding)) => Ok(finding),
             Ok(Sent::Unknown(why)) => Err(TaskError::Unknown(why)),
             Err(failed @ TaskError::Failed { .. }) => Err(failed),
@@ -181,16 +213,22 @@ impl Service {
     }
 
     /// Looks for a call in the gateway's books.
-    async fn look(&self, order_id: &OrderId, call: &Call) -> Result<Option<Finding>, TaskError> {
+    async fn look(
+        &self,
+        order_id: &OrderId,
+        call: &Call,
+        until: Until,
+    ) -> Result<Option<Finding>, TaskError> {
         if !call.is_on_the_books() {
             return Ok(None);
         }
-        let books = self.gateway.find(order_id.as_str()).await?;
+        let books = self.gateway.find(order_id.as_str(), until).await?;
         Finding::shown(call, &books).map_err(refusal)
     }
 
-    async fn send(&self, order_id: &OrderId, call: &Call) -> Result<Sent, TaskError> {
-        let (operation, gateway) = (operation(order_id, call), &self.gateway);
+    async fn send(&self, order_id: &OrderId, call: &Call, until: Until) -> Result<Sent, TaskError> {
+        let operation = Operation { deadline: until, ..operation(order_id, call) };
+        let gateway = &self.gateway;
         let outcome = match call {
             Call::Authorize { card_token, .. } => gateway.authorize(&operation, card_token).await,
             Call::Capture { .. } => gateway.capture(&operation).await,
@@ -198,7 +236,7 @@ impl Service {
             Call::Void { .. } => gateway.void(&operation).await,
         };
         let finding = match outcome {
-            Ok(Outcome::Done) => self.done(order_id, call).await?,
+            Ok(Outcome::Done) => self.done(order_id, call, until).await?,
             Ok(Outcome::Declined { reason }) => declined(call, reason)?,
             Ok(Outcome::Unknown { why }) => return Ok(Sent::Unknown(why)),
             // No answer in time is no answer, whoever says so.
@@ -210,13 +248,20 @@ impl Service {
         Ok(Sent::Answered(finding))
     }
 
-    async fn done(&self, order_id: &OrderId, call: &Call) -> Result<Finding, TaskError> {
+    async fn done(
+        &self,
+        order_id: &OrderId,
+        call: &Call,
+        until: Until,
+    ) -> Result<Finding, TaskError> {
         Ok(match call {
             Call::Authorize { .. } => Finding::Authorized,
             Call::Capture { .. } => Finding::Captured,
             Call::Refund { .. } => Finding::Refunded,
             // Only now can nothing be added to the books but by us.
-            Call::Void { .. } => Finding::Closed(self.gateway.find(order_id.as_str()).await?),
+            Call::Void { .. } => {
+                Finding::Closed(self.gateway.find(order_id.as_str(), until).await?)
+            }
         })
     }
 }
@@ -248,7 +293,12 @@ fn operation(order_id: &OrderId, call: &Call) -> Operation {
         Call::Void { .. } => "void",
     };
     let key = contracts::id::derived(&["payment", order_id.as_str(), step]);
-    Operation { reference: order_id.to_string(), key: key.to_string(), amount: call.amount() }
+    Operation {
+        reference: order_id.to_string(),
+        key: key.to_string(),
+        amount: call.amount(),
+        deadline: None,
+    }
 }
 
 fn reply(

@@ -16,7 +16,7 @@ use contracts::payment::PaymentReply;
 use contracts::task::TaskCall;
 use contracts::{Currency, Money, OrderId};
 use ports::gateway::Books;
-use ports::task::{TaskError, Tasks as _};
+use ports::task::{TaskContext, TaskError, Tasks as _};
 use ports::{Aggregates, PaymentGateway};
 use serde_json::json;
 use std::sync::Arc;
@@ -41,7 +41,10 @@ impl House {
     }
 
     async fn call(&self, task: Task, order_id: &OrderId) -> Result<PaymentReply, TaskError> {
-        let reply = self.service.perform(task.call(order_id, "tok_approve")).await?;
+        let reply = self
+            .service
+            .perform(task.call(order_id, "tok_approve"), TaskContext::default())
+            .await?;
         Ok(serde_json::from_value(reply).unwrap())
     }
 

@@ -33,7 +33,7 @@ async fn refund(house: &House) -> ports::Result<Outcome> {
 }
 
 async fn books(house: &House) -> Books {
-    house.gateway.find("order-1").await.unwrap()
+    house.gateway.find("order-1", None).await.unwrap()
 }
 
 /// Authorizes with a card that stays silent, until the sandbox cuts the connection.

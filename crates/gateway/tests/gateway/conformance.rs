@@ -64,12 +64,12 @@ async fn take(gateway: &dyn PaymentGateway, reference: &str) {
 }
 
 async fn an_unknown_reference_has_empty_books(gateway: &dyn PaymentGateway) {
-    assert_eq!(gateway.find("nobody").await.unwrap(), Books::default());
+    assert_eq!(gateway.find("nobody", None).await.unwrap(), Books::default());
 }
 
 async fn a_hold_is_on_the_books(gateway: &dyn PaymentGateway) {
     hold(gateway, "order-1").await;
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     let held = Books { authorized_minor: 500, ..Books::default() };
     assert_eq!(books, held);
 }
@@ -79,7 +79,7 @@ async fn a_hold_is_taken_and_given_back(gateway: &dyn PaymentGateway) {
     take(gateway, "order-1").await;
     let refund = five_euros("order-1", "order-1-refund");
     assert_eq!(gateway.refund(&refund).await.unwrap(), Outcome::Done);
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     let settled =
         Books { authorized_minor: 500, captured_minor: 500, voided_minor: 0, refunded_minor: 500 };
     assert_eq!(books, settled);
@@ -94,7 +94,7 @@ async fn the_same_key_takes_effect_once(gateway: &dyn PaymentGateway) {
     for _ in 0..3 {
         assert_eq!(gateway.refund(&part).await.unwrap(), Outcome::Done);
     }
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!((books.captured_minor, books.refunded_minor), (500, 100));
 }
 
@@ -103,7 +103,7 @@ async fn the_same_key_for_another_amount_is_invalid(gateway: &dyn PaymentGateway
     let other = with_amount(five_euros("order-1", "order-1-authorize"), 999);
     let error = gateway.authorize(&other, GOOD_CARD).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!(books.authorized_minor, 500);
 }
 
@@ -113,7 +113,7 @@ async fn concurrent_calls_under_one_key_take_effect_once(gateway: &dyn PaymentGa
     for outcome in futures::future::join_all(calls).await {
         assert_eq!(outcome.unwrap(), Outcome::Done);
     }
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!(books.authorized_minor, 500);
 }
 
@@ -123,7 +123,7 @@ async fn a_decline_holds_nothing_and_says_why(gateway: &dyn PaymentGateway) {
         let outcome = gateway.authorize(&operation, BAD_CARD).await.unwrap();
         assert_eq!(outcome, declined("insufficient_funds"));
     }
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!(books, Books::default());
 }
 
@@ -132,7 +132,7 @@ async fn no_more_is_taken_than_is_held(gateway: &dyn PaymentGateway) {
     let more = with_amount(five_euros("order-1", "order-1-capture"), 501);
     let outcome = gateway.capture(&more).await.unwrap();
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!(books.captured_minor, 0);
 }
 
@@ -143,7 +143,7 @@ async fn a_void_lets_go_and_closes_the_reference(gateway: &dyn PaymentGateway) {
     let capture = five_euros("order-1", "order-1-capture");
     let outcome = gateway.capture(&capture).await.unwrap();
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!((books.voided_minor, books.captured_minor), (500, 0));
 }
 
@@ -153,7 +153,7 @@ async fn a_void_before_the_hold_keeps_the_hold_out(gateway: &dyn PaymentGateway)
     let late = five_euros("order-1", "order-1-authorize");
     let outcome = gateway.authorize(&late, GOOD_CARD).await.unwrap();
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!(books, Books::default());
 }
 
@@ -163,7 +163,7 @@ async fn no_more_is_given_back_than_was_taken(gateway: &dyn PaymentGateway) {
     let more = with_amount(five_euros("order-1", "order-1-refund"), 501);
     let outcome = gateway.refund(&more).await.unwrap();
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
-    let books = gateway.find("order-1").await.unwrap();
+    let books = gateway.find("order-1", None).await.unwrap();
     assert_eq!(books.refunded_minor, 0);
 }
 
@@ -173,7 +173,7 @@ async fn references_do_not_touch_each_other(gateway: &dyn PaymentGateway) {
     let void = five_euros("order-1", "order-1-void");
     assert_eq!(gateway.void(&void).await.unwrap(), Outcome::Done);
     take(gateway, "order-2").await;
-    let books = gateway.find("order-2").await.unwrap();
+    let books = gateway.find("order-2", None).await.unwrap();
     assert_eq!((books.captured_minor, books.voided_minor), (500, 0));
 }
 
@@ -190,6 +190,6 @@ async fn a_reference_of_any_script_is_found_again(gateway: &dyn PaymentGateway) 
     let operation = five_euros(reference, "one-key");
     let outcome = gateway.authorize(&operation, GOOD_CARD).await.unwrap();
     assert_eq!(outcome, Outcome::Done);
-    let books = gateway.find(reference).await.unwrap();
+    let books = gateway.find(reference, None).await.unwrap();
     assert_eq!(books.authorized_minor, 500);
 }

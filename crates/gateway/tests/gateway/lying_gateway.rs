@@ -54,7 +54,7 @@ async fn authorize_hearing(bytes: String) -> Result<Outcome> {
 
 async fn find_hearing(bytes: String) -> Error {
     let (client, gateway) = saying(bytes).await;
-    let error = client.find("order-1").await.unwrap_err();
+    let error = client.find("order-1", None).await.unwrap_err();
     gateway.await.unwrap();
     error
 }
@@ -166,7 +166,7 @@ async fn a_gateway_that_does_not_answer_in_time_leaves_the_outcome_unknown() {
     let operation = five_euros("order-1", "k1");
     let outcome = client.authorize(&operation, "tok_approve").await;
     assert!(is_unknown(&outcome), "{outcome:?}");
-    let error = client.find("order-1").await.unwrap_err();
+    let error = client.find("order-1", None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
 }
 
@@ -179,7 +179,7 @@ async fn a_gateway_that_is_not_there_did_nothing() {
     let operation = five_euros("order-1", "k1");
     let error = client.capture(&operation).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
-    let error = client.find("order-1").await.unwrap_err();
+    let error = client.find("order-1", None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
 }
 

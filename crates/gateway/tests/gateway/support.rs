@@ -154,5 +154,6 @@ pub(crate) fn five_euros(reference: &str, key: &str) -> Operation {
         reference: reference.to_owned(),
         key: key.to_owned(),
         amount: Money::new(500, Currency::Eur),
+        deadline: None,
     }
 }

@@ -14,7 +14,7 @@ use engine::Engine;
 use futures::future::BoxFuture;
 use ports::journal::ExecutionId;
 use ports::saga_engine::Start;
-use ports::task::{TaskError, TaskReply, Tasks};
+use ports::task::{TaskContext, TaskError, TaskReply, Tasks};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +35,11 @@ impl Tasks for Steps {
         "steps"
     }
 
-    fn perform<'a>(&'a self, call: TaskCall) -> BoxFuture<'a, Result<TaskReply, TaskError>> {
+    fn perform<'a>(
+        &'a self,
+        call: TaskCall,
+        _: TaskContext,
+    ) -> BoxFuture<'a, Result<TaskReply, TaskError>> {
         let n = call.input.get("n").and_then(Value::as_u64).unwrap_or(0);
         let declined = call.task == "pay" && n.is_multiple_of(DECLINED_ONE_IN);
         Box::pin(std::future::ready(if declined {

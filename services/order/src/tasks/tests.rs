@@ -6,7 +6,7 @@ use serde_json::json;
 
 async fn perform(world: &World, task: &str, input: Value) -> Result<Value, TaskError> {
     let call = TaskCall { task: task.to_owned(), input };
-    world.service.perform(call).await
+    world.service.perform(call, TaskContext::default()).await
 }
 
 /// After these tasks in turn, each of which works, the last one answers this status, the same

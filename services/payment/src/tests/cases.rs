@@ -3,6 +3,7 @@
 use super::model_gateway::{Asked, Fate, ModelGateway};
 use super::*;
 use crate::record::Status;
+use contracts::Timestamp;
 use ports::{Kind, Outbox as _};
 use std::pin::pin;
 
@@ -65,6 +66,20 @@ async fn a_payment_asks_the_gateway_twice_and_no_more() {
     assert_eq!(taken.amount, Some(PRICE));
     case.then_asked(&[Asked::Authorize, Asked::Capture]);
     case.then_is(Status::Captured).await;
+}
+
+#[tokio::test]
+async fn every_call_of_the_gateway_ends_before_the_task_does() {
+    let case = Case::given(&[]).await;
+    case.gateway.deadlines();
+    case.gateway.follow([(Fate::LostUnanswered, 0)]);
+    let deadline = Some(Timestamp::from_millis(4_000_000_000_000));
+    let context = TaskContext { deadline, ..TaskContext::default() };
+    let call = Task::Authorize.call(&case.order_id, "tok_approve");
+    case.house.service.perform(call, context).await.unwrap();
+    let bound = Some(Timestamp::from_millis(3_999_999_999_750));
+    assert_eq!(case.gateway.deadlines(), [bound, bound, bound]);
+    case.then_asked(&[Asked::Authorize, Asked::Find, Asked::Authorize]);
 }
 
 #[tokio::test]
@@ -229,7 +244,7 @@ async fn a_task_that_makes_no_sense_is_refused_by_name() {
     ] {
         let task = task.to_owned();
         let call = TaskCall { task, input };
-        let error = case.house.service.perform(call).await.unwrap_err();
+        let error = case.house.service.perform(call, TaskContext::default()).await.unwrap_err();
         let (name, cause) = error.named();
         assert_eq!(name, contracts::task::error_name::INVALID);
         assert!(cause.contains(expected), "{cause}");

@@ -4,7 +4,7 @@
 //! a call that lands late among them.
 
 use async_trait::async_trait;
-use contracts::OrderId;
+use contracts::{OrderId, Timestamp};
 use ports::gateway::{Books, Operation, Outcome};
 use ports::{Error, Kind, PaymentGateway, Result};
 use std::collections::{BTreeMap, VecDeque};
@@ -104,6 +104,7 @@ struct World {
     on_their_way: Vec<(u32, Sent)>,
     calls: u32,
     log: Vec<Asked>,
+    deadlines: Vec<Option<Timestamp>>,
 }
 
 impl World {
@@ -158,6 +159,11 @@ impl ModelGateway {
         std::mem::take(&mut self.world().log)
     }
 
+    /// By when each call since the last time was to be answered.
+    pub(super) fn deadlines(&self) -> Vec<Option<Timestamp>> {
+        std::mem::take(&mut self.world().deadlines)
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap()
     }
@@ -178,6 +184,7 @@ impl ModelGateway {
     }
 
     async fn perform(&self, asked: Asked, operation: &Operation) -> Result<Outcome> {
+        self.world().deadlines.push(operation.deadline);
         let fate = self.next_fate(asked).await;
         let sent =
             Sent { asked, operation: operation.clone(), is_declined: fate == Fate::Declines };
@@ -224,7 +231,8 @@ impl PaymentGateway for ModelGateway {
         self.perform(Asked::Refund, operation).await
     }
 
-    async fn find(&self, reference: &str) -> Result<Books> {
+    async fn find(&self, reference: &str, deadline: Option<Timestamp>) -> Result<Books> {
+        self.world().deadlines.push(deadline);
         match self.next_fate(Asked::Find).await {
             Fate::Unavailable | Fate::LostUnanswered => {
                 Err(Error::new(Kind::Unavailable, "reach the gateway"))

@@ -39,7 +39,7 @@ impl Counter {
         let mut failures = Vec::new();
         for task in tasks {
             let call = task.call(&self.order_id, card);
-            if let Err(error) = self.house.service.perform(call).await {
+            if let Err(error) = self.house.service.perform(call, TaskContext::default()).await {
                 failures.push(error.named().0);
             }
         }
@@ -50,7 +50,7 @@ impl Counter {
     async fn then(&self, status: Status, books: [i64; 4]) {
         let [authorized_minor, captured_minor, voided_minor, refunded_minor] = books;
         let expected = Books { authorized_minor, captured_minor, voided_minor, refunded_minor };
-        let theirs = self.gateway.find(self.order_id.as_str()).await.unwrap();
+        let theirs = self.gateway.find(self.order_id.as_str(), None).await.unwrap();
         assert_eq!(theirs, expected);
         let view = self.house.view(&self.order_id).await.unwrap();
         assert_eq!((view.status, books_of(&view)), (status, expected));
