@@ -32,7 +32,8 @@ pub fn config(dir: &Path) -> Config {
 
 async fn start(dir: &Path) -> (System, Client) {
     let system = System::start(config(dir)).await.unwrap();
-    let client = Client::new(system.address(), system.gateway_address());
+    let gateway = system.gateway_address().expect("it runs a gateway of its own");
+    let client = Client::new(system.address(), gateway);
     (system, client)
 }
 

@@ -44,6 +44,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the sandbox payment gateway listens.
     pub gateway_listen: SocketAddr,
+    /// Where the payment gateway is; the system runs a sandbox of its own without.
+    pub gateway_url: Option<String>,
     /// Where the AWS API listens, if it does.
     pub aws_listen: Option<SocketAddr>,
     /// Whose signatures the AWS API accepts; anybody on this machine may call it without.
@@ -197,6 +199,7 @@ impl Values {
     fn finish(mut self, env: &BTreeMap<String, String>) -> Result<Config, Problems> {
         let listen = self.take("listen", address);
         let gateway_listen = self.take("gateway_listen", address);
+        let gateway_url = self.take("gateway_url", gateway_url);
         let aws = self.aws();
         let data_dir = self.take("data_dir", |text| match text {
             "" => Err("must name a directory".to_owned()),
@@ -228,6 +231,7 @@ impl Values {
             Some(Config {
                 listen: listen?,
                 gateway_listen: gateway_listen?,
+                gateway_url: gateway_url?,
                 aws_listen,
                 aws_credentials,
                 data_dir: data_dir?,
@@ -277,6 +281,17 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an address and a port, like 127.0.0.1:8080".to_owned())
 }
 
+/// An address, or nothing.
+fn gateway_url(text: &str) -> Result<Option<String>, String> {
+    let url = || ::integrations::Url::parse(text).ok();
+    let is_usable = |url: ::integrations::Url| url.scheme() == "http" && url.query().is_none();
+    match text {
+        "" => Ok(None),
+        text if url().is_some_and(is_usable) => Ok(Some(text.to_owned())),
+        _ => Err("must be a URL like http://127.0.0.1:8090".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,6 +328,17 @@ mod tests {
         assert!(load(&[], &env[..1]).is_err(), "a key without its secret");
         assert_eq!(load(&[("aws_listen", "off")], &[]).unwrap().aws_listen, None);
         assert_eq!(load(&[], &[]).unwrap().aws_listen.unwrap().port(), 4566);
+    }
+
+    #[test]
+    fn a_gateway_that_runs_by_itself_is_named_by_its_address() {
+        assert_eq!(load(&[], &[]).unwrap().gateway_url, None);
+        let config = load(&[("gateway_url", "http://pay:8090")], &[]).unwrap();
+        assert_eq!(config.gateway_url.as_deref(), Some("http://pay:8090"));
+        for wrong in ["pay:8090", "https://pay", "http://pay/?a=b", "127.0.0.1:1"] {
+            let Problems(problems) = load(&[("gateway_url", wrong)], &[]).unwrap_err();
+            assert!(problems[0].contains("must be a URL"), "{wrong}: {problems:?}");
+        }
     }
 
     #[test]

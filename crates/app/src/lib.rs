@@ -17,10 +17,12 @@ mod functions;
 mod http;
 mod machines;
 mod outside;
+mod sandbox;
 mod stories;
 mod system;
 mod targets;
 pub mod telemetry;
 
 pub use http::document;
+pub use sandbox::SandboxServer;
 pub use system::{StartError, System};

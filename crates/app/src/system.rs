@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::functions::ThroughSeam;
 use crate::http::{self, Services};
 use crate::outside::{self, Outside};
+use crate::sandbox::SandboxServer;
 use crate::stories::Stories;
 use crate::{aws, demo, machines, targets};
 use adapter_local::{LocalDb, OpenError, SystemClock, SystemIds};
@@ -14,7 +15,7 @@ use events::{
     ControlPlane, Dispatcher, EmbeddedBus, Functions, Places, Relay, Replayer, Scheduler, control,
 };
 use futures::FutureExt;
-use gateway::{GatewayConfig, HttpGateway, Sandbox};
+use gateway::{GatewayConfig, HttpGateway};
 use integrations::Router;
 use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids};
@@ -72,7 +73,8 @@ pub struct System {
     parts: Parts,
     stop_gateway: CancellationToken,
     address: SocketAddr,
-    gateway_address: SocketAddr,
+    gateway_address: Option<SocketAddr>,
+    gateway_url: String,
     aws_address: Option<SocketAddr>,
     is_aws_guarded: bool,
     data_dir: PathBuf,
@@ -88,12 +90,17 @@ impl System {
         let db = Arc::new(LocalDb::open(&config.data_dir)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
-        let sandbox = Sandbox::open(&config.data_dir.join("gateway"))?;
+        let sandbox = match config.gateway_url {
+            Some(_) => None,
+            None => Some(SandboxServer::open(&config).await?),
+        };
         let listeners = Listeners::open(&config).await?;
-        let gateway_address = listeners.gateway.1;
+        let gateway_address = sandbox.as_ref().map(SandboxServer::address);
+        let own = gateway_address.map(|address| format!("http://{address}"));
+        let gateway_url = config.gateway_url.clone().or(own).unwrap_or_default();
 
         let gateway = Arc::new(HttpGateway::new(&GatewayConfig {
-            base_url: format!("http://{gateway_address}"),
+            base_url: gateway_url.clone(),
             timeout: config.gateway_timeout,
         })?);
         let parts = Parts::default();
@@ -110,10 +117,10 @@ impl System {
         let first_user = first_user.map_err(StartError::Demo)?;
 
         let stop_gateway = CancellationToken::new();
-        let gateway_stops = stop_gateway.clone().cancelled_owned();
-        parts.run("the payment gateway", async move {
-            sandbox.serve(listeners.gateway.0, gateway_stops).await
-        });
+        if let Some(sandbox) = sandbox {
+            let gateway_stops = stop_gateway.clone().cancelled_owned();
+            parts.run("the payment gateway", sandbox.serve(gateway_stops));
+        }
         parts.run_infallible("the sagas", {
             let engine = engine.clone();
             async move { engine.run().await }
@@ -137,6 +144,7 @@ impl System {
             stop_gateway,
             address: listeners.http.1,
             gateway_address,
+            gateway_url,
             aws_address,
             is_aws_guarded: config.aws_credentials.is_some(),
             data_dir: config.data_dir,
@@ -150,9 +158,9 @@ impl System {
         self.address
     }
 
-    /// Where the payment gateway listens.
+    /// Where the sandbox payment gateway listens, if this system runs one.
     #[must_use]
-    pub const fn gateway_address(&self) -> SocketAddr {
+    pub const fn gateway_address(&self) -> Option<SocketAddr> {
         self.gateway_address
     }
 
@@ -165,7 +173,7 @@ impl System {
     /// What a person wants to know once it runs: the addresses, and a first order to paste.
     #[must_use]
     pub fn greeting(&self) -> String {
-        let (api, gateway) = (self.address, self.gateway_address);
+        let (api, gateway) = (self.address, &self.gateway_url);
         let data = self.data_dir.display();
         let first = demo::first_order(api, self.first_user.as_ref());
         let aws = self.aws_address.map(|at| aws::exports(at, self.is_aws_guarded) + "\n");
@@ -173,7 +181,7 @@ impl System {
         format!(
             "Ordersaga is up. Ctrl-C stops it; what is placed stays placed.\n\
              HTTP API  http://{api}   (documentation: http://{api}/docs)\n\
-             Gateway   http://{gateway}\n\
+             Gateway   {gateway}\n\
              Data      {data}\n\n{aws}{first}"
         )
     }
@@ -245,26 +253,23 @@ impl Parts {
 
 /// What the system listens on, each with the address it has.
 struct Listeners {
-    gateway: (TcpListener, SocketAddr),
     http: (TcpListener, SocketAddr),
     aws: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Listeners {
     async fn open(config: &Config) -> Result<Self, StartError> {
-        let gateway =
-            listen("the payment gateway", config.gateway_listen, "--gateway-listen").await?;
         let http = listen("the HTTP API", config.listen, "--listen").await?;
         let aws = match config.aws_listen {
             Some(address) => Some(listen("the AWS API", address, "--aws-listen").await?),
             None => None,
         };
-        Ok(Self { gateway, http, aws })
+        Ok(Self { http, aws })
     }
 }
 
 /// Listens; the address has the port that was taken.
-async fn listen(
+pub(crate) async fn listen(
     what: &'static str,
     address: SocketAddr,
     flag: &'static str,

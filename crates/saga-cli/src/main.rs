@@ -1,6 +1,8 @@
 //! The binary `saga`: runs the system, measures it, shows its settings.
 
 mod bench;
+mod gateway;
+mod signals;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +21,8 @@ struct Cli {
 enum Command {
     /// Runs the whole system in this process until Ctrl-C.
     Up(up::Up),
+    /// Runs the sandbox payment gateway by itself until Ctrl-C.
+    Gateway(gateway::Gateway),
     /// Measures the engine and the order path; prints JSON lines.
     Bench(bench::Bench),
     /// Prints the annotated settings, each with its default.
@@ -30,22 +34,21 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Up(up) => match up.config() {
-            Ok(config) => block_on(up::run(config)),
-            Err(problems) => {
-                complain(&problems.to_string());
-                return ExitCode::from(USAGE);
-            }
-        },
-        Command::Bench(bench) => block_on(bench.run()),
+        Command::Up(up) => up.config().map(|config| block_on(up::run(config))),
+        Command::Gateway(own) => own.config().map(|config| block_on(gateway::run(config))),
+        Command::Bench(bench) => Ok(block_on(bench.run())),
         Command::Config => {
             say(app::config::ANNOTATED.trim_end());
-            Ok(())
+            Ok(Ok(()))
         }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(problems) => {
+            complain(&problems.to_string());
+            ExitCode::from(USAGE)
+        }
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }

@@ -1,11 +1,11 @@
 //! `saga up`: the whole system in one process, until Ctrl-C or SIGTERM.
 
-use anyhow::{Context, Result};
+use crate::signals::Signals;
+use anyhow::Result;
 use app::System;
 use app::config::{Config, Problems};
 use clap::Args;
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Every flag has a twin in the environment (`--data-dir` is `ORDERSAGA_DATA_DIR`) and a key in the
 /// settings file (`data_dir`).
@@ -17,6 +17,9 @@ pub(crate) struct Up {
     /// Where the sandbox payment gateway listens [default: 127.0.0.1:8090].
     #[arg(long)]
     gateway_listen: Option<String>,
+    /// Where the payment gateway is, if it runs by itself: see `saga gateway`.
+    #[arg(long, value_name = "URL")]
+    gateway_url: Option<String>,
     /// Where the AWS API listens, or off [default: 127.0.0.1:4566].
     #[arg(long)]
     aws_listen: Option<String>,
@@ -45,6 +48,7 @@ impl Up {
         let given = [
             ("listen", &self.listen),
             ("gateway_listen", &self.gateway_listen),
+            ("gateway_url", &self.gateway_url),
             ("aws_listen", &self.aws_listen),
             ("data_dir", &self.data_dir),
             ("demo", &self.demo),
@@ -61,14 +65,11 @@ impl Up {
 /// Runs the system until it is told to stop.
 pub(crate) async fn run(config: Config) -> Result<()> {
     app::telemetry::start(&config);
-    // Asked for before anything starts, so that no signal is missed.
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
+    let signals = Signals::listen()?;
     let system = System::start(config).await?;
     crate::say(&system.greeting());
     let is_broken = tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
+        () = signals.stop() => false,
         () = system.broken() => true,
     };
     system.stop().await;

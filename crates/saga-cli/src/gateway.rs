@@ -1,0 +1,54 @@
+//! `saga gateway`: the sandbox payment gateway as a process of its own.
+//!
+//! A gateway inside `saga up` cannot be taken away from it. This one can: it is what `gateway_url`
+//! points at, and its books are where `saga up` would keep them.
+
+use crate::signals::Signals;
+use anyhow::Result;
+use app::SandboxServer;
+use app::config::{Config, Problems};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Every flag has a twin in the environment and a key in the settings file, as with `saga up`.
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    /// Where it listens [default: 127.0.0.1:8090].
+    #[arg(long)]
+    gateway_listen: Option<String>,
+    /// Where everything is kept; its books are in the folder `gateway` [default: ./ordersaga-data].
+    #[arg(long)]
+    data_dir: Option<String>,
+    /// Which log lines are shown: a level or a filter [default: info].
+    #[arg(long)]
+    log: Option<String>,
+    /// How they are shown: auto, text or json [default: auto].
+    #[arg(long)]
+    log_format: Option<String>,
+    /// The settings file [default: ./ordersaga.toml if there is one].
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+impl Gateway {
+    pub(crate) fn config(&self) -> Result<Config, Problems> {
+        let given = [
+            ("gateway_listen", &self.gateway_listen),
+            ("data_dir", &self.data_dir),
+            ("log", &self.log),
+            ("log_format", &self.log_format),
+        ];
+        let flags: Vec<_> =
+            given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+        Config::load(&flags, self.config.as_deref())
+    }
+}
+
+/// Serves until it is told to stop; what was asked by then is answered.
+pub(crate) async fn run(config: Config) -> Result<()> {
+    app::telemetry::start(&config);
+    let signals = Signals::listen()?;
+    let server = SandboxServer::open(&config).await?;
+    crate::say(&format!("Gateway   http://{}", server.address()));
+    Ok(server.serve(signals.stop()).await?)
+}
