@@ -15,6 +15,9 @@ pub const CURSOR_BYTES_MAX: usize = 2_048;
 /// The longest `If-Match` header that is read, in bytes.
 const IF_MATCH_BYTES_MAX: usize = 1_024;
 
+/// The header that carries the rest of a request's time, in whole milliseconds.
+pub const REQUEST_TIMEOUT: &str = "request-timeout-ms";
+
 /// A client's idempotency key, as a service sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {

@@ -13,9 +13,12 @@ pub mod deadline;
 mod hand_clock;
 pub mod idempotency;
 pub mod park;
+mod refusal;
 #[cfg(test)]
 mod scripted;
 mod seam;
+#[cfg(test)]
+mod spare;
 mod tasks;
 
 pub use seam::{Config, Seam, seam};

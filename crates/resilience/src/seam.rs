@@ -8,7 +8,7 @@
 //! outermost waits for the breaker and calls again while there is time.
 
 use crate::breaker::{self, BreakerLayer, Breakers, Guarded};
-use crate::deadline::{Deadline, DeadlineLayer};
+use crate::deadline::{DeadlineLayer, OfTask, Timed};
 use crate::park::{self, Park, ParkLayer};
 use crate::tasks::InProcess;
 use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
@@ -31,7 +31,7 @@ pub struct Config {
 /// A transport with all resilience around it; clones share their breakers.
 #[derive(Clone, Debug)]
 pub struct Seam<S> {
-    layers: Park<Deadline<Guarded<S>>>,
+    layers: Park<Timed<Guarded<S>, OfTask>>,
     breakers: Arc<Breakers>,
 }
 
@@ -46,7 +46,7 @@ impl<S> Seam<S> {
         let breakers = Breakers::new(config.breaker, Arc::clone(clock), Arc::clone(ids));
         let breakers = Arc::new(breakers);
         let guarded = BreakerLayer::new(Arc::clone(&breakers)).layer(transport);
-        let timed = DeadlineLayer::new(Arc::clone(clock)).layer(guarded);
+        let timed = DeadlineLayer::new(OfTask, Arc::clone(clock)).layer(guarded);
         let park = ParkLayer::new(Arc::clone(clock), Arc::clone(ids));
         let layers = park.except(config.parks_itself).layer(timed);
         Self { layers, breakers }
@@ -75,7 +75,7 @@ where
 {
     type Response = TaskReply;
     type Error = TaskError;
-    type Future = park::ResponseFuture<Deadline<Guarded<S>>>;
+    type Future = park::ResponseFuture<Timed<Guarded<S>, OfTask>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         self.layers.poll_ready(cx)

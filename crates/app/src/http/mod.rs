@@ -16,6 +16,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use ports::{Clock, EventLog, SagaEngine};
+use resilience::deadline::{ByHeader, DeadlineLayer};
 use resilience::idempotency::{IdempotencyLayer, InFlight, Mode};
 use std::future::Future;
 use std::io;
@@ -75,12 +76,14 @@ pub fn document() -> Document {
 
 fn router(services: Arc<Services>) -> Router {
     let (router, document) = routes(&services.clock).split_for_parts();
+    let deadline = DeadlineLayer::new(ByHeader, Arc::clone(&services.clock));
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .method_not_allowed_fallback(|| async {
             edge::no_such_route(http::StatusCode::METHOD_NOT_ALLOWED)
         })
         .fallback(|| async { edge::no_such_route(http::StatusCode::NOT_FOUND) })
+        .layer(deadline)
         .layer(axum::middleware::from_fn(guarded))
         .with_state(services)
 }
