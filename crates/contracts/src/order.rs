@@ -4,7 +4,8 @@ use crate::envelope::fact;
 use crate::id::{OrderId, Sku, UserId};
 use crate::money::Money;
 use crate::user::Contact;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// So many of one product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +118,41 @@ pub struct OrderResumed {
     pub order_id: OrderId,
 }
 
+/// What an operator decides about a step that its saga could not finish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// What stood in the way is gone: the saga goes on with the very step.
+    Retry,
+    /// Somebody has finished the step outside: the saga goes on with what follows it.
+    Done,
+}
+
+/// What an operator decided, who it was and why: also what a parked saga's token is answered with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// What was decided.
+    pub resolution: Remedy,
+    /// Who says so; whoever answers the token otherwise need not say.
+    #[serde(default)]
+    pub by: String,
+    /// Why, in the operator's words.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// An operator decided what becomes of a parked order's step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderResolved {
+    /// Which order.
+    pub order_id: OrderId,
+    /// The step that could not be finished.
+    pub step: String,
+    /// What was decided, by whom and why.
+    #[serde(flatten)]
+    pub resolution: Resolution,
+}
+
 fact!(
     "ordersaga.order",
     OrderPlaced,
@@ -126,6 +162,7 @@ fact!(
     OrderCancelled,
     OrderParked,
     OrderResumed,
+    OrderResolved,
 );
 
 /// A task that needs to know only which order is meant.
@@ -169,4 +206,20 @@ pub struct ParkOrder {
     pub error: String,
     /// Answers the waiting saga, so that it goes on.
     pub task_token: String,
+}
+
+/// Lets a parked order go on: task `resume_order`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeOrder {
+    /// Which order.
+    pub order_id: OrderId,
+    /// What an operator decided; nobody did when the saga goes on by itself.
+    #[serde(default, deserialize_with = "if_it_is_one")]
+    pub resolution: Option<Resolution>,
+}
+
+/// Reads a resolution: a token may be answered with anything, and that must not stop its saga.
+fn if_it_is_one<'de, D: Deserializer<'de>>(said: D) -> Result<Option<Resolution>, D::Error> {
+    Ok(Resolution::deserialize(Value::deserialize(said)?).ok())
 }

@@ -9,7 +9,7 @@ use contracts::inventory::{
 };
 use contracts::order::{
     OrderCancelRequested, OrderCancelled, OrderConfirmed, OrderParked, OrderPlaced, OrderRejected,
-    OrderResumed,
+    OrderResolved, OrderResumed,
 };
 use contracts::payment::{
     PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided,
@@ -90,6 +90,14 @@ fn every_order_event_of_version_1_reads_and_is_written_as_it_was() {
     });
     check::<OrderParked>(source, "OrderParked", parked);
     check::<OrderResumed>(source, "OrderResumed", json!({"order_id": ORDER}));
+    let resolved = json!({
+        "order_id": ORDER,
+        "step": "RefundPayment",
+        "resolution": "done",
+        "by": "ada",
+        "note": "refunded by hand",
+    });
+    check::<OrderResolved>(source, "OrderResolved", resolved);
 }
 
 #[test]

@@ -212,14 +212,15 @@ pub struct TimelineEntry {
     /// What: the event's `detail-type` in snake case.
     #[schema(example = "stock_reserved")]
     pub event: String,
-    /// The event's `reason`, if it has one.
+    /// The event's `reason` or an operator's `note`, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
 impl From<&Envelope> for TimelineEntry {
     fn from(envelope: &Envelope) -> Self {
-        let reason = envelope.data().and_then(|data| data.get("reason")).and_then(Value::as_str);
+        let said = |name| envelope.data().and_then(|data| data.get(name)).and_then(Value::as_str);
+        let reason = said("reason").or_else(|| said("note")).filter(|said| !said.is_empty());
         Self {
             at: envelope.time,
             event: snake_case(&envelope.detail_type),

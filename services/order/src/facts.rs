@@ -4,7 +4,7 @@ use crate::order::{Details, Event, Line};
 use contracts::envelope::{Envelope, Origin};
 use contracts::order::{
     OrderCancelRequested, OrderCancelled, OrderConfirmed, OrderParked, OrderPlaced, OrderRejected,
-    OrderResumed, Quantity, ValidOrder,
+    OrderResolved, OrderResumed, Quantity, ValidOrder,
 };
 
 /// Tells of an event; `None` when it concerns nobody else.
@@ -44,6 +44,10 @@ pub(crate) fn envelope(event: &Event, details: &Details, origin: &Origin<'_>) ->
                 error: parking.obstacle.error.clone(),
             };
             Envelope::of(&fact, origin)
+        }
+        Event::Resolved { step, resolution } => {
+            let (step, resolution) = (step.clone(), resolution.clone());
+            Envelope::of(&OrderResolved { order_id, step, resolution }, origin)
         }
         Event::Resumed { .. } => Envelope::of(&OrderResumed { order_id }, origin),
     };

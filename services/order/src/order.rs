@@ -21,7 +21,7 @@ mod tests;
 pub use self::state::{Details, Line, Obstacle, Order, Parking, Saga, Stage, State, Status};
 
 use self::Rejection as No;
-use contracts::order::Quantity;
+use contracts::order::{Quantity, Resolution};
 use contracts::user::Contact;
 use contracts::{Money, OrderId, Sku, Timestamp, UserId};
 use std::collections::BTreeSet;
@@ -62,7 +62,10 @@ pub enum Command {
         at: Timestamp,
     },
     /// Go on where it was parked.
-    Resume,
+    Resume {
+        /// What an operator decided about the step, if one did.
+        resolution: Option<Resolution>,
+    },
 }
 
 /// What is wanted, and what the directories say about it.
@@ -105,6 +108,13 @@ pub enum Event {
     },
     /// Its saga stopped in sight of an operator.
     Parked(Parking),
+    /// An operator decided what becomes of the step that could not be finished.
+    Resolved {
+        /// The step.
+        step: String,
+        /// What was decided, by whom and why.
+        resolution: Resolution,
+    },
     /// It goes on.
     Resumed {
         /// Where it was parked.
@@ -153,7 +163,9 @@ pub fn decide(order: Option<&Order>, command: &Command) -> Result<Vec<Event>, Re
         (Some(order), Command::RequestCancel) => request_cancel(&order.state),
         (Some(order), Command::Cancel) => cancel(&order.state),
         (Some(order), Command::Park { obstacle, at }) => park(&order.state, obstacle, *at),
-        (Some(order), Command::Resume) => Ok(resume(&order.state)),
+        (Some(order), Command::Resume { resolution }) => {
+            Ok(resume(&order.state, resolution.as_ref()))
+        }
         (
             None,
             Command::Validate
@@ -162,7 +174,7 @@ pub fn decide(order: Option<&Order>, command: &Command) -> Result<Vec<Event>, Re
             | Command::RequestCancel
             | Command::Cancel
             | Command::Park { .. }
-            | Command::Resume,
+            | Command::Resume { .. },
         ) => Err(No::NoSuchOrder),
     }
 }
@@ -285,9 +297,16 @@ fn park(state: &State, obstacle: &Obstacle, at: Timestamp) -> Result<Vec<Event>,
     Ok(vec![Event::Parked(Parking { obstacle, since, was })])
 }
 
-fn resume(state: &State) -> Vec<Event> {
+fn resume(state: &State, resolution: Option<&Resolution>) -> Vec<Event> {
     match state {
-        State::Parked(parking) => vec![Event::Resumed { to: parking.was }],
+        State::Parked(parking) => {
+            let step = &parking.obstacle.step;
+            let resolved = resolution.map(|resolution| Event::Resolved {
+                step: step.clone(),
+                resolution: resolution.clone(),
+            });
+            resolved.into_iter().chain([Event::Resumed { to: parking.was }]).collect()
+        }
         State::Pending
         | State::PendingCancel
         | State::Confirmed
@@ -304,6 +323,8 @@ pub fn apply(order: &mut Option<Order>, event: &Event) {
             *order = Some(Order { details: details.clone(), state: State::Pending });
             return;
         }
+        // It is told, and changes nothing by itself.
+        Event::Resolved { .. } => return,
         Event::Confirmed => State::Confirmed,
         Event::Rejected { reason } => State::Rejected { reason: reason.clone() },
         Event::CancelDeferred => State::PendingCancel,

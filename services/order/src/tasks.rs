@@ -7,7 +7,7 @@
 //! | `reject_order` | [`RejectOrder`] | [`OrderTaskReply`] | `OrderNotPending` |
 //! | `cancel_order` | [`OrderTask`] | [`OrderTaskReply`] | `OrderNotCancelling` |
 //! | `park_order` | [`ParkOrder`] | [`OrderTaskReply`] | `OrderEnded` |
-//! | `resume_order` | [`OrderTask`] | [`OrderTaskReply`] | – |
+//! | `resume_order` | [`ResumeOrder`] | [`OrderTaskReply`] | – |
 //!
 //! Every task fails with `OrderNotFound` when there is no such order. Every task called again
 //! answers the same and changes nothing.
@@ -16,7 +16,7 @@ use crate::facts;
 use crate::order::{Command, Obstacle, Rejection};
 use crate::record::Stored;
 use crate::service::Service;
-use contracts::order::{OrderTask, OrderTaskReply, ParkOrder, RejectOrder};
+use contracts::order::{OrderTask, OrderTaskReply, ParkOrder, RejectOrder, ResumeOrder};
 use contracts::task::TaskCall;
 use contracts::{Fingerprint, OrderId};
 use futures::future::BoxFuture;
@@ -113,8 +113,8 @@ impl Service {
     /// An order may be parked and resumed many times with the same input, so there is no record of
     /// it: an order that is not parked is resumed already.
     async fn resume_order(&self, call: &TaskCall) -> Result<TaskReply, TaskError> {
-        let OrderTask { order_id } = input(call)?;
-        self.change(call, &order_id, None, &Command::Resume).await
+        let ResumeOrder { order_id, resolution } = input(call)?;
+        self.change(call, &order_id, None, &Command::Resume { resolution }).await
     }
 
     async fn change(

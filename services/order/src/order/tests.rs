@@ -2,6 +2,7 @@
 
 use super::*;
 use contracts::Currency;
+use contracts::order::Remedy;
 use proptest::prelude::*;
 
 const PLACED_AT: Timestamp = Timestamp::from_millis(1_795_413_600_000);
@@ -54,6 +55,15 @@ fn park(task_token: &str) -> Command {
 
 fn parked(was: Stage) -> State {
     State::Parked(Parking { obstacle: obstacle("token-1"), since: LATER, was })
+}
+
+fn done() -> Resolution {
+    let (by, note) = ("ada".to_owned(), "refunded by hand".to_owned());
+    Resolution { resolution: Remedy::Done, by, note }
+}
+
+fn resume() -> Command {
+    Command::Resume { resolution: Some(done()) }
 }
 
 fn reject(reason: &str) -> Command {
@@ -129,7 +139,7 @@ fn an_order_that_is_not_there_takes_no_command_but_place() {
         Command::RequestCancel,
         Command::Cancel,
         park("token-1"),
-        Command::Resume,
+        Command::Resume { resolution: None },
     ];
     for command in commands {
         assert_eq!(decide(None, &command), Err(No::NoSuchOrder), "{command:?}");
@@ -215,9 +225,21 @@ fn a_cancellation_that_nobody_asked_for_is_refused() {
 fn a_parked_order_goes_on_where_it_was() {
     for stage in [Stage::Pending, Stage::PendingCancel, Stage::Confirmed, Stage::Cancelling] {
         check(State::from(stage), park("token-1"), Ok(parked(stage)));
-        check(parked(stage), Command::Resume, Ok(State::from(stage)));
-        check(State::from(stage), Command::Resume, Ok(State::from(stage)));
+        check(parked(stage), resume(), Ok(State::from(stage)));
+        check(State::from(stage), resume(), Ok(State::from(stage)));
     }
+}
+
+#[test]
+fn what_an_operator_decided_is_told_once_with_the_step_it_was_about() {
+    let parked = order(parked(Stage::Cancelling));
+    let step = "CapturePayment".to_owned();
+    let told = vec![
+        Event::Resolved { step, resolution: done() },
+        Event::Resumed { to: Stage::Cancelling },
+    ];
+    assert_eq!(decide(Some(&parked), &resume()), Ok(told));
+    assert_eq!(decide(Some(&order(State::Cancelling)), &resume()), Ok(vec![]));
 }
 
 #[test]
@@ -248,7 +270,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         4 => Just(Command::RequestCancel),
         4 => Just(Command::Cancel),
         4 => "[ab]".prop_map(|token| park(&token)),
-        4 => Just(Command::Resume),
+        2 => Just(Command::Resume { resolution: None }),
+        2 => Just(resume()),
     ]
 }
 
@@ -307,7 +330,7 @@ proptest! {
             | Command::RequestCancel
             | Command::Cancel
             | Command::Park { .. }
-            | Command::Resume => prop_assert_eq!(again, Ok(vec![])),
+            | Command::Resume { .. } => prop_assert_eq!(again, Ok(vec![])),
         }
     }
 

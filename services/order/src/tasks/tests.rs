@@ -104,6 +104,26 @@ async fn an_order_can_be_parked_and_resumed_time_and_again() {
 }
 
 #[tokio::test]
+async fn what_an_operator_decided_is_told_before_the_order_goes_on() {
+    let done = json!({"resolution": "done", "by": "ada", "note": "by hand"});
+    let script = [
+        ("park_order", parking("token-1")),
+        ("resume_order", json!({"resolution": done})),
+        ("park_order", parking("token-2")),
+        ("resume_order", json!({"resolution": "whatever somebody answered a token with"})),
+    ];
+    let told = [
+        "OrderPlaced",
+        "OrderParked",
+        "OrderResolved",
+        "OrderResumed",
+        "OrderParked",
+        "OrderResumed",
+    ];
+    check(false, &script, "pending", &told).await;
+}
+
+#[tokio::test]
 async fn an_operator_finds_the_newest_token_of_a_parked_order() {
     let world = World::new();
     let order_id = world.placed().await;
