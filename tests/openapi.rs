@@ -28,6 +28,7 @@ fn every_call_of_version_1_is_documented() {
     let expected = [
         "delete /v1/users/{id}",
         "get /livez",
+        "get /metrics",
         "get /readyz",
         "get /v1/notifications",
         "get /v1/orders",

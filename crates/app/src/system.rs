@@ -87,6 +87,8 @@ impl System {
     /// # Errors
     /// See [`StartError`]; nothing keeps running.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        // Before anything that counts: what is counted earlier is lost.
+        http::metrics::recorder();
         let db = Arc::new(LocalDb::open(&config.data_dir)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
@@ -125,6 +127,7 @@ impl System {
             let engine = engine.clone();
             async move { engine.run().await }
         });
+        parts.run_infallible("the metrics", http::metrics::keep(Arc::clone(&clock), parts.stop()));
         let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
         deliver(&parts, &db, &clock, &ids, &plane);
         let served = http::serve(listeners.http.0, services, parts.stop());

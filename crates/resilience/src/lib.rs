@@ -12,6 +12,7 @@ pub mod deadline;
 #[cfg(test)]
 mod hand_clock;
 pub mod idempotency;
+pub mod metric;
 pub mod park;
 mod refusal;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod edge;
 mod health;
+pub(crate) mod metrics;
 mod notifications;
 mod order_events;
 mod orders;
@@ -65,6 +66,7 @@ fn routes(clock: &Arc<dyn Clock>) -> OpenApiRouter<Arc<Services>> {
         .merge(payments::routes())
         .merge(notifications::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
 }
 
 /// The OpenAPI document of version 1.

@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::state::{Admission, Breaker, Mode, Outcome, Permit, State};
+use crate::metric::{self, Calls, Scope};
 use contracts::Timestamp;
 use ports::{Clock, Ids};
 use std::collections::HashMap;
@@ -66,7 +67,7 @@ impl Breakers {
         let Some(cell) = self.cell(function) else {
             return false;
         };
-        cell.lock().switch(mode);
+        cell.with(|breaker| breaker.switch(mode));
         tracing::info!(function, ?mode, "breaker switched");
         true
     }
@@ -100,6 +101,7 @@ impl Breakers {
         }
         let cell = Arc::new(Cell {
             function: function.into(),
+            calls: Calls::of(function),
             clock: Arc::clone(&self.clock),
             breaker: Mutex::new(Breaker::new(self.config, self.ids.seed())),
         });
@@ -117,17 +119,23 @@ impl fmt::Debug for Breakers {
 /// One breaker and its lock, which is held for a judgement and never for a call.
 pub(super) struct Cell {
     function: Box<str>,
+    calls: Calls,
     clock: Arc<dyn Clock>,
     breaker: Mutex<Breaker>,
 }
 
 impl Cell {
     pub(super) fn judge(&self, at: Timestamp) -> Admission {
-        self.with(|breaker| breaker.judge(at))
+        let admission = self.with(|breaker| breaker.judge(at));
+        if matches!(admission, Admission::Wait { .. }) {
+            self.calls.rejected();
+        }
+        admission
     }
 
     pub(super) fn settle(&self, permit: Permit, outcome: Outcome) {
         let at = self.now();
+        self.calls.settled(outcome, at.since(permit.began()));
         self.with(|breaker| breaker.settle(permit, outcome, at));
     }
 
@@ -151,6 +159,7 @@ impl Cell {
     #[cold]
     fn log(&self, state: State) {
         let function = &*self.function;
+        metric::breaker_moved(function, Scope::Local, state);
         match state {
             State::Closed => tracing::info!(function, "breaker closed"),
             State::HalfOpen { .. } => tracing::info!(function, "breaker half-open"),

@@ -87,14 +87,16 @@ pub struct Permit {
     role: Role,
 }
 
+impl Permit {
+    pub(super) const fn began(&self) -> Timestamp {
+        self.began
+    }
+}
+
 #[cfg(test)]
 impl Permit {
     pub(super) const fn generation(&self) -> u64 {
         self.generation
-    }
-
-    pub(super) const fn began(&self) -> Timestamp {
-        self.began
     }
 
     pub(super) const fn is_probe_of(&self, breaker: &Breaker) -> bool {

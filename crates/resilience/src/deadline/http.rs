@@ -2,6 +2,7 @@
 
 use super::Deadline;
 use super::layer::Policy;
+use crate::metric::{self, Edge};
 use crate::refusal;
 use bytes::Bytes;
 use contracts::{Problem, Timestamp};
@@ -42,6 +43,7 @@ impl<B, R: From<Bytes>, E> Policy<Request<B>, Response<R>, E> for ByHeader {
     }
 
     fn too_late() -> Result<Response<R>, E> {
+        metric::deadline_passed(Edge::Http);
         let problem = Problem::new(504, EXCEEDED, "The request's time is up");
         Ok(refusal::of(&problem.detail(
             "whether it was done is not known: send it again with the same Idempotency-Key",

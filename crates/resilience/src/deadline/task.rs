@@ -1,6 +1,7 @@
 //! The deadline of a task's call: the caller has set it.
 
 use super::layer::Policy;
+use crate::metric::{self, Edge};
 use contracts::Timestamp;
 use ports::task::{TaskError, TaskReply, TaskRequest};
 use ports::{Error, Kind};
@@ -19,6 +20,7 @@ impl Policy<TaskRequest, TaskReply, TaskError> for OfTask {
     }
 
     fn too_late() -> Result<TaskReply, TaskError> {
+        metric::deadline_passed(Edge::Task);
         Err(TaskError::World(Error::new(Kind::Timeout, "get an answer before the deadline")))
     }
 }

@@ -60,12 +60,14 @@ pub(super) fn unreadable<B: From<Bytes>>() -> Response<B> {
     of(&problem)
 }
 
-/// Says on the handler's answer whether it was given before.
-pub(super) fn mark_replayed<B>(response: &mut Response<B>) {
-    if response.extensions().get::<Replayed>().is_some() {
+/// Says on the handler's answer whether it was given before, and answers that, too.
+pub(super) fn mark_replayed<B>(response: &mut Response<B>) -> bool {
+    let replayed = response.extensions().get::<Replayed>().is_some();
+    if replayed {
         let yes = HeaderValue::from_static("true");
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, yes);
     }
+    replayed
 }
 
 /// Says on an answer that the client's wish to wait was kept.

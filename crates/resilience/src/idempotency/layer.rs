@@ -4,6 +4,7 @@ use super::answer;
 use super::in_flight::{Ended, Entrance, InFlight, Running};
 use super::key::{self, Caller, Place};
 use super::prefer;
+use crate::metric::{Keyed, keyed_request};
 use bytes::Bytes;
 use contracts::Timestamp;
 use futures::future::{self, BoxFuture, Either};
@@ -100,9 +101,11 @@ where
             (Ok(Some(key)), _) => key,
             (Ok(None), Mode::Honoured) => return Box::pin(inner.call(request)),
             (Ok(None), Mode::Required) => {
+                keyed_request(Keyed::KeyRefused);
                 return Box::pin(future::ok(answer::about_the_key(&key::missing())));
             }
             (Err(malformed), _) => {
+                keyed_request(Keyed::KeyRefused);
                 return Box::pin(future::ok(answer::about_the_key(&malformed.into())));
             }
         };
@@ -113,7 +116,8 @@ where
                 Err(refusal) => return Ok(refusal),
             };
             let mut response = inner.call(request).await?;
-            answer::mark_replayed(&mut response);
+            let replayed = answer::mark_replayed(&mut response);
+            keyed_request(if replayed { Keyed::Replayed } else { Keyed::Ran });
             if let Some(wait) = turn.waited {
                 answer::mark_waited(&mut response, wait);
             }
@@ -141,7 +145,7 @@ impl IdempotencyLayer {
         R: From<Bytes>,
     {
         let (mut head, body) = request.into_parts();
-        let body = read(body).await?;
+        let body = read(body).await.inspect_err(|_| keyed_request(Keyed::BodyRefused))?;
         let anybody = Caller::default();
         let named = key::name(
             key,
@@ -171,16 +175,21 @@ impl IdempotencyLayer {
                         waited: wait.filter(|_| patience.is_some()),
                     });
                 }
-                Entrance::Full => return Err(answer::too_busy()),
+                Entrance::Full => {
+                    keyed_request(Keyed::TooBusy);
+                    return Err(answer::too_busy());
+                }
                 Entrance::Busy(ended) => ended,
             };
             let Some(wait) = wait else {
+                keyed_request(Keyed::InUse);
                 return Err(answer::in_use());
             };
             // Each turn waits for the end of another copy, all of them together no longer than
             // the client wishes.
             let until = *patience.get_or_insert_with(|| self.clock.now().plus(wait));
             if self.gives_up(until, ended).await {
+                keyed_request(Keyed::InUse);
                 let mut refusal = answer::in_use();
                 answer::mark_waited(&mut refusal, wait);
                 return Err(refusal);

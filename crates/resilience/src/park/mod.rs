@@ -13,6 +13,7 @@
 //! Owns: the waiting. Does not own: how long, which the breaker says.
 
 use crate::backoff::full_jitter;
+use crate::metric::Parked;
 use contracts::Timestamp;
 use futures::future::BoxFuture;
 use pin_project_lite::pin_project;
@@ -146,7 +147,11 @@ impl<S> Again<S> {
         let spread = (end.since(now) / SPREAD).min(until.since(end) / 2);
         let end = end.plus(full_jitter(spread, self.world.ids.seed()));
         let clock = Arc::clone(&self.world.clock);
-        Some(Box::pin(async move { clock.sleep_until(end).await }))
+        let parked = Parked::call(&self.request.function);
+        Some(Box::pin(async move {
+            clock.sleep_until(end).await;
+            drop(parked);
+        }))
     }
 }
 
