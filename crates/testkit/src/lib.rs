@@ -1,10 +1,13 @@
-//! The simulated world of tests: a clock that is moved by hand, ids that repeat by seed.
+//! The simulated world of tests: a clock that is moved by hand, ids that repeat by seed, a search
+//! through everything that a model can do.
 //!
 //! Owns: what makes a test say the same twice. Does not own: stores and buses; the embedded
 //! adapters serve tests as they serve people.
 
 mod clock;
+mod explore;
 mod ids;
 
 pub use clock::ManualClock;
+pub use explore::{Explored, Model, Violation, explore};
 pub use ids::SeededIds;
