@@ -17,6 +17,7 @@ mod in_flight;
 mod key;
 mod layer;
 mod prefer;
+pub mod record;
 #[cfg(test)]
 mod tests;
 
