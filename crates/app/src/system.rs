@@ -353,7 +353,7 @@ fn connect(
     let tasks: Vec<Arc<dyn Tasks>> =
         vec![Arc::clone(&orders) as _, Arc::clone(&inventory) as _, Arc::clone(&payments) as _];
     let seam = outside::seam(tasks, outside.integrations, clock, ids);
-    let functions = Arc::new(ThroughSeam(seam.clone()));
+    let functions = Arc::new(ThroughSeam { seam: seam.clone(), clock: Arc::clone(clock) });
     let engine = engine(db, clock, ids, seam);
     let services = Services {
         users,

@@ -166,6 +166,9 @@ pub struct Metadata {
     /// The W3C trace context, where a trace is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// Until when what follows from the event is of use; whoever acts on it passes this on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
 }
 
 /// A kind of event: its data, and the names it travels under.
@@ -227,10 +230,32 @@ impl Envelope {
                     sequence: origin.sequence,
                     schema_version: F::SCHEMA_VERSION,
                     traceparent: None,
+                    deadline: None,
                 },
                 data: serde_json::to_value(fact).expect("a fact is plain data"),
             },
             ..Self::default()
+        }
+    }
+
+    /// Says until when what follows from a fact is of use; of a stranger's event nothing is said.
+    #[must_use]
+    pub fn until(mut self, deadline: Timestamp) -> Self {
+        match &mut self.detail {
+            Detail::Fact { metadata, .. } => metadata.deadline = Some(deadline),
+            Detail::Any(_) => {}
+        }
+        self
+    }
+
+    /// Until when what follows from the event is of use, if it says so.
+    ///
+    /// An event that is replayed has none: whoever replays it wants it done now.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match self.replay_name {
+            None => self.metadata()?.deadline,
+            Some(_) => None,
         }
     }
 
@@ -330,6 +355,29 @@ mod tests {
         let kept = event("ordersaga.order", &json!({"metadata": metadata(), "data": {}}));
         let read: Envelope = serde_json::from_value(kept).unwrap();
         assert_eq!((read.bus.as_str(), read.resources.len()), (DEFAULT_BUS, 0));
+    }
+
+    #[test]
+    fn a_deadline_is_kept_and_what_was_kept_before_there_were_any_has_none() {
+        let kept = event("ordersaga.order", &json!({"metadata": metadata(), "data": {}}));
+        let read: Envelope = serde_json::from_value(kept.clone()).unwrap();
+        assert_eq!(read.deadline(), None);
+        let end = Timestamp::from_millis(1_795_413_600_120);
+        let told = serde_json::to_value(read.until(end)).unwrap();
+        assert_eq!(told["detail"]["metadata"]["deadline"], "2026-11-23T06:00:00.120Z");
+        check(&told, true);
+        let read: Envelope = serde_json::from_value(told).unwrap();
+        assert_eq!(read.deadline(), Some(end));
+    }
+
+    #[test]
+    fn an_event_that_is_replayed_has_no_deadline() {
+        let mut metadata = metadata();
+        metadata["deadline"] = json!("2026-11-23T06:00:00.120Z");
+        let mut kept = event("ordersaga.order", &json!({"metadata": metadata, "data": {}}));
+        kept["replay-name"] = json!("again");
+        let read: Envelope = serde_json::from_value(kept).unwrap();
+        assert_eq!(read.deadline(), None);
     }
 
     #[test]

@@ -14,9 +14,9 @@ use crate::retry::{DeliveryError, code};
 use crate::routes::Target;
 use crate::transform::{Context, Input};
 use async_trait::async_trait;
-use contracts::Envelope;
 use contracts::envelope::Detail;
 use contracts::id::derived;
+use contracts::{Envelope, Timestamp};
 use ports::journal::ExecutionId;
 use ports::queues::Outgoing;
 use ports::saga_engine::{Refusal, Start};
@@ -56,11 +56,18 @@ pub trait Reach: Send + Sync {
 /// Calls functions by name.
 #[async_trait]
 pub trait Functions: Send + Sync {
-    /// Calls a function; `key` is the same for every try of one call.
+    /// Calls a function; `key` is the same for every try of one call, and its answer is of use
+    /// until `deadline`.
     ///
     /// # Errors
     /// It was not called, or failed; the error says whether to try again.
-    async fn invoke(&self, name: &str, payload: Value, key: &str) -> Result<(), DeliveryError>;
+    async fn invoke(
+        &self,
+        name: &str,
+        payload: Value,
+        key: &str,
+        deadline: Option<Timestamp>,
+    ) -> Result<(), DeliveryError>;
 }
 
 /// The places of this process.
@@ -82,7 +89,8 @@ impl Reach for Places {
         match place {
             Place::Function(name) => {
                 let payload = json(&parcel.text)?;
-                self.functions.invoke(name, payload, &parcel.key.to_string()).await
+                let (key, deadline) = (parcel.key.to_string(), parcel.event.deadline());
+                self.functions.invoke(name, payload, &key, deadline).await
             }
             Place::Machine(name) => self.start(name, &parcel).await,
             Place::Queue(name) => {

@@ -28,6 +28,7 @@ fn event(aggregate: &str, sequence: u64) -> Envelope {
                 sequence,
                 schema_version: 1,
                 traceparent: None,
+                deadline: None,
             },
             data: serde_json::json!({}),
         },

@@ -22,6 +22,7 @@ fn pending(aggregate: usize, sequence: u64) -> Pending {
         sequence,
         schema_version: 1,
         traceparent: None,
+        deadline: None,
     };
     let envelope = Envelope {
         id,

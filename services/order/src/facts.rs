@@ -12,7 +12,7 @@ pub(crate) fn envelope(event: &Event, details: &Details, origin: &Origin<'_>) ->
     let Details { id, user_id, total, contact, .. } = details.clone();
     let order_id = id;
     let told = match event {
-        Event::Placed(_) => Envelope::of(&placed(details), origin),
+        Event::Placed(_) => Envelope::of(&placed(details), origin).until(details.decide_by()),
         Event::Confirmed => {
             let fact = OrderConfirmed { order_id, user_id, total, contact };
             Envelope::of(&fact, origin)

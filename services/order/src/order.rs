@@ -18,7 +18,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use self::state::{Details, Line, Obstacle, Order, Parking, Saga, Stage, State, Status};
+pub use self::state::{
+    DECIDE_WITHIN, Details, Line, Obstacle, Order, Parking, Saga, Stage, State, Status,
+};
 
 use self::Rejection as No;
 use contracts::order::{Quantity, Resolution};

@@ -7,7 +7,7 @@ use adapter_local::LocalDb;
 use async_trait::async_trait;
 use contracts::http::IdempotencyKey;
 use contracts::user::Contact;
-use contracts::{Currency, Fingerprint, Money, OrderId, Sku, UserId};
+use contracts::{Currency, Envelope, Fingerprint, Money, OrderId, Sku, UserId};
 use ports::directory::{Catalogue, Customers};
 use ports::{Aggregates, Outbox, Result};
 use serde_json::{Value, json};
@@ -110,7 +110,12 @@ impl World {
 
     /// The kinds of all events told so far, in order.
     pub(crate) async fn told(&self) -> Vec<String> {
+        self.events().await.into_iter().map(|event| event.detail_type).collect()
+    }
+
+    /// All events told so far, in order.
+    pub(crate) async fn events(&self) -> Vec<Envelope> {
         let pending = self.db.pending(0, 100).await.unwrap();
-        pending.into_iter().map(|pending| pending.envelope.detail_type).collect()
+        pending.into_iter().map(|pending| pending.envelope).collect()
     }
 }

@@ -39,6 +39,7 @@ fn event(aggregate: u64, number: u64) -> Envelope {
                 sequence: number,
                 schema_version: 1,
                 traceparent: None,
+                deadline: None,
             },
             data: serde_json::json!({"total": {"minor": 1_999, "currency": "EUR"}}),
         },

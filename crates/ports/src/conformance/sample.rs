@@ -26,6 +26,7 @@ pub fn envelope(story: &str, number: u64) -> Envelope {
                 sequence: number,
                 schema_version: 1,
                 traceparent: None,
+                deadline: None,
             },
             data: serde_json::json!({"number": number, "text": "naïve \"quoted\" 文"}),
         },

@@ -5,6 +5,7 @@ use contracts::{Money, OrderId, Sku, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// An order: the facts it was placed with, and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,17 @@ pub struct Details {
     pub card_token: String,
     /// When it was placed.
     pub placed_at: Timestamp,
+}
+
+/// How long an order may take to be decided: what it holds is wanted by others, too.
+pub const DECIDE_WITHIN: Duration = Duration::from_mins(15);
+
+impl Details {
+    /// Until when the order is to be confirmed or rejected.
+    #[must_use]
+    pub fn decide_by(&self) -> Timestamp {
+        self.placed_at.plus(DECIDE_WITHIN)
+    }
 }
 
 /// So many of one product, at the catalogue's price when the order was placed.

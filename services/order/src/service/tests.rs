@@ -41,6 +41,14 @@ async fn an_order_its_event_and_its_answer_are_saved_together() {
 }
 
 #[tokio::test]
+async fn what_follows_from_a_placed_order_is_of_use_for_a_quarter_of_an_hour() {
+    let world = World::new();
+    place(&world, "k", &two_teas_and_a_cup()).await.unwrap();
+    let told = &world.events().await[0];
+    assert_eq!(told.deadline(), Some(told.time.plus(Duration::from_mins(15))));
+}
+
+#[tokio::test]
 async fn the_same_key_answers_the_same_even_after_the_order_and_the_user_changed() {
     let world = World::new();
     let body = two_teas_and_a_cup();
