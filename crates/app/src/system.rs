@@ -101,10 +101,10 @@ impl System {
         let own = gateway_address.map(|address| format!("http://{address}"));
         let gateway_url = config.gateway_url.clone().or(own).unwrap_or_default();
 
-        let gateway = Arc::new(HttpGateway::new(&GatewayConfig {
-            base_url: gateway_url.clone(),
-            timeout: config.gateway_timeout,
-        })?);
+        let gateway = Arc::new(HttpGateway::new(
+            &GatewayConfig { base_url: gateway_url.clone(), timeout: config.gateway_timeout },
+            Arc::clone(&clock),
+        )?);
         let parts = Parts::default();
         let integrations = outside::integrations(&config.integrations, &db, &clock)?;
         let outside = Outside { gateway, integrations };

@@ -12,14 +12,17 @@ use crate::wire::{
     Receipt, ReferenceLedger, Refusal, Sums, is_key,
 };
 use async_trait::async_trait;
+use contracts::http::REQUEST_TIMEOUT;
 use contracts::{Problem, Timestamp};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use ports::gateway::{Books, Operation, Outcome};
 use ports::task::chain;
-use ports::{Error, Kind, PaymentGateway, Result};
+use ports::{Clock, Error, Kind, PaymentGateway, Result};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a call may take if nobody says.
@@ -36,6 +39,9 @@ const IDLE_CONNECTIONS_MAX: usize = 64;
 
 /// The longest answer that is read: a hundred times a receipt.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a call was not made.
+const NO_TIME: &str = "no time is left, so nothing was sent";
 
 /// The longest wait a gateway can ask of us; a lying one must not stop us for a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
@@ -58,9 +64,11 @@ impl GatewayConfig {
 }
 
 /// A payment gateway that is reached over HTTP; clones share their connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpGateway {
     client: Client,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
     authorizations: Url,
     captures: Url,
     voids: Url,
@@ -68,12 +76,18 @@ pub struct HttpGateway {
     ledger: Url,
 }
 
+impl fmt::Debug for HttpGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpGateway").field("ledger", &self.ledger).finish_non_exhaustive()
+    }
+}
+
 impl HttpGateway {
     /// Makes a client; nothing is connected before the first call.
     ///
     /// # Errors
     /// `Invalid` when the address is not an `http` URL.
-    pub fn new(config: &GatewayConfig) -> Result<Self> {
+    pub fn new(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Self> {
         let doing = || {
             let address = &config.base_url;
             Error::new(Kind::Invalid, format!("use the gateway at `{address}`"))
@@ -83,7 +97,6 @@ impl HttpGateway {
             return Err(doing().because("the address must start with http://"));
         }
         let client = Client::builder()
-            .timeout(config.timeout)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
@@ -104,12 +117,30 @@ impl HttpGateway {
         };
         Ok(Self {
             client,
+            timeout: config.timeout,
+            clock,
             authorizations: endpoint(OperationKind::Authorization.path()),
             captures: endpoint(OperationKind::Capture.path()),
             voids: endpoint(OperationKind::Void.path()),
             refunds: endpoint(OperationKind::Refund.path()),
             ledger: endpoint(LEDGER_PATH),
         })
+    }
+
+    /// Gives a request the time that is left for it, and says so to the gateway, which need not
+    /// work for an answer that nobody waits for; `None` when no time is left.
+    fn bounded(
+        &self,
+        request: RequestBuilder,
+        deadline: Option<Timestamp>,
+    ) -> Option<RequestBuilder> {
+        let left = deadline.map(|end| end.since(self.clock.now()));
+        let timeout = left.unwrap_or(self.timeout).min(self.timeout);
+        if timeout.is_zero() {
+            return None;
+        }
+        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        Some(request.timeout(timeout).header(REQUEST_TIMEOUT, millis))
     }
 
     async fn movement(&self, kind: OperationKind, operation: &Operation) -> Result<Outcome> {
@@ -141,6 +172,9 @@ impl HttpGateway {
             .header(KEY_HEADER, &operation.key)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
+        let Some(request) = self.bounded(request, operation.deadline) else {
+            return Err(failure(kind, Kind::Unavailable).because(NO_TIME));
+        };
         match exchange(request).await {
             Ok(answer) => judge(kind, operation, &answer),
             Err(Lost::NeverSent(error)) => Err(failure(kind, Kind::Unavailable).because(error)),
@@ -172,7 +206,7 @@ impl PaymentGateway for HttpGateway {
         self.movement(OperationKind::Refund, operation).await
     }
 
-    async fn find(&self, reference: &str, _: Option<Timestamp>) -> Result<Books> {
+    async fn find(&self, reference: &str, deadline: Option<Timestamp>) -> Result<Books> {
         let failed = |kind| Error::new(kind, "read the gateway's books");
         let query = LedgerQuery {
             reference: Some(reference.to_owned()),
@@ -181,6 +215,9 @@ impl PaymentGateway for HttpGateway {
             cursor: None,
         };
         let request = self.client.get(self.ledger.clone()).query(&query);
+        let Some(request) = self.bounded(request, deadline) else {
+            return Err(failed(Kind::Timeout).because(NO_TIME));
+        };
         let answer = exchange(request).await.map_err(|lost| match lost {
             Lost::Timeout(error) => failed(Kind::Timeout).because(error),
             Lost::NeverSent(error) | Lost::Cut(error) => failed(Kind::Unavailable).because(error),

@@ -1,9 +1,12 @@
 //! What the client makes of gateways that are slow, gone, broken or lying: never `Done`.
 
-use crate::support::five_euros;
+use crate::support::{StillClock, five_euros};
+use contracts::Timestamp;
 use gateway::{GatewayConfig, HttpGateway};
-use ports::gateway::Outcome;
-use ports::{Error, Kind, PaymentGateway as _, Result};
+use ports::gateway::{Operation, Outcome};
+use ports::task::chain;
+use ports::{Clock as _, Error, Kind, PaymentGateway as _, Result};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,10 +18,12 @@ const TRUE_RECEIPT: &str = r#"{"id":"op_1","kind":"authorization","reference":"o
     "at":"2026-11-23T06:00:00.000Z"}"#;
 
 fn client_of(url: String, timeout: Duration) -> HttpGateway {
-    HttpGateway::new(&GatewayConfig { base_url: url, timeout }).unwrap()
+    let clock = Arc::new(StillClock::at_six());
+    HttpGateway::new(&GatewayConfig { base_url: url, timeout }, clock).unwrap()
 }
 
-async fn hear_request(stream: &mut TcpStream) {
+/// Reads one request.
+async fn hear_request(stream: &mut TcpStream) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut buffer = [0; 4096];
     let is_whole = |heard: &[u8]| heard.ends_with(b"}") || heard.starts_with(b"GET");
@@ -26,6 +31,7 @@ async fn hear_request(stream: &mut TcpStream) {
         let length = stream.read(&mut buffer).await.unwrap();
         heard.extend_from_slice(&buffer[..length]);
     }
+    heard
 }
 
 /// A gateway that answers one request with `bytes` and hangs up.
@@ -221,7 +227,44 @@ async fn a_key_that_no_header_carries_is_invalid_and_not_sent() {
 #[test]
 fn an_address_that_is_none_is_refused_at_once() {
     for address in ["", "gateway", "https://gateway", "ftp://gateway", "http://"] {
-        let error = HttpGateway::new(&GatewayConfig::at(address)).unwrap_err();
+        let error = HttpGateway::new(&GatewayConfig::at(address), Arc::new(StillClock::at_six()));
+        let error = error.unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid, "{address}");
     }
+}
+
+/// A deadline so many milliseconds after the clock of these tests.
+fn left(ms: u64) -> Option<Timestamp> {
+    Some(StillClock::at_six().now().plus(Duration::from_millis(ms)))
+}
+
+#[tokio::test]
+async fn a_call_carries_the_rest_of_its_time_and_ends_with_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = client_of(url, Duration::from_secs(60));
+    let gateway = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let heard = hear_request(&mut stream).await;
+        // It never answers, and listens until the client has hung up.
+        while stream.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {}
+        heard
+    });
+    let operation = Operation { deadline: left(50), ..five_euros("order-1", "k1") };
+    let outcome = client.capture(&operation).await;
+    assert!(is_unknown(&outcome), "{outcome:?}");
+    let heard = String::from_utf8(gateway.await.unwrap()).unwrap();
+    assert!(heard.to_lowercase().contains("request-timeout-ms: 50\r\n"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_call_without_time_is_not_sent() {
+    // Nobody listens there: whatever is sent fails as unreachable, with another reason.
+    let client = client_of("http://127.0.0.1:1".to_owned(), Duration::from_secs(60));
+    let operation = Operation { deadline: left(0), ..five_euros("order-1", "k1") };
+    let error = client.capture(&operation).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(chain(&error).contains("nothing was sent"), "{}", chain(&error));
+    let error = client.find("order-1", left(0)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Timeout);
 }

@@ -23,7 +23,7 @@ pub(crate) struct StillClock {
 }
 
 impl StillClock {
-    fn at_six() -> Self {
+    pub(crate) fn at_six() -> Self {
         Self {
             now: watch::Sender::new(Timestamp::from_millis(1_795_413_600_000)),
             sleepers: watch::Sender::new(0),
@@ -100,7 +100,8 @@ impl House {
             let until = async { drop(stopped.await) };
             sandbox.serve(listener, until).await
         });
-        let gateway = HttpGateway::new(&GatewayConfig { base_url: url.clone(), timeout: PATIENCE });
+        let config = GatewayConfig { base_url: url.clone(), timeout: PATIENCE };
+        let gateway = HttpGateway::new(&config, Arc::clone(&clock) as _);
         Self { gateway: gateway.unwrap(), url, clock, folder, stop, served }
     }
 

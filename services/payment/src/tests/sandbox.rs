@@ -25,7 +25,7 @@ impl Counter {
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { sandbox.serve(listener, std::future::pending()).await });
         let config = GatewayConfig { timeout: TIMEOUT, ..GatewayConfig::at(base_url) };
-        let gateway = Arc::new(HttpGateway::new(&config).unwrap());
+        let gateway = Arc::new(HttpGateway::new(&config, Arc::new(SystemClock::new())).unwrap());
         Self {
             house: House::build(gateway.clone()),
             gateway,
