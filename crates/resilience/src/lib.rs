@@ -9,6 +9,7 @@
 pub mod backoff;
 pub mod breaker;
 pub mod deadline;
+pub mod desk;
 #[cfg(test)]
 mod hand_clock;
 pub mod idempotency;

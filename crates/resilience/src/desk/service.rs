@@ -1,0 +1,308 @@
+//! The desk at work: takes waits in, and answers those that may go on.
+//!
+//! Owns: reading and writing them, and asking often enough. Does not own: how many may go on
+//! (`lane.rs`) and when they are due (`record.rs`).
+
+use super::lane::{Gate, Lane};
+use super::record::{self, Function, SuspendStep, Wait};
+use contracts::Timestamp;
+use contracts::task::TaskCall;
+use futures::future::{BoxFuture, join_all, select};
+use ports::saga_engine::{Callback, Refusal};
+use ports::store::{Change, Cursor, Direction, Expect, Found, PAGE_MAX, Page, Query, Write};
+use ports::task::{TaskContext, TaskError, TaskReply, Tasks, chain};
+use ports::{Clock, Error, Ids, Kind, Result, SagaEngine, Store};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The function under which the desk is called.
+pub const FUNCTION: &str = "desk";
+
+/// How often the breakers are looked at: a step goes on a moment after its breaker lets it by.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often the store is asked for what another desk may have taken in.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often the functions are read that another desk may have been the first to hear of.
+const READ_FUNCTIONS_EVERY: Duration = Duration::from_secs(5);
+/// How many waits are read beside those that may go on: some may be unreadable.
+const SPARE: usize = 8;
+/// How long a wait is kept whose caller did not say when it stops waiting: the longest that a task
+/// may take on Step Functions, a year.
+const KEPT_MAX: Duration = Duration::from_hours(24 * 366);
+/// The longest name of a function (an ARN with a qualifier), of a state, and of an error.
+const NAME_BYTES_MAX: usize = 256;
+/// The longest task token (Step Functions' limit).
+const TOKEN_BYTES_MAX: usize = 2_048;
+
+/// The steps that wait, and the way back for them. One store may have several desks.
+pub struct Desk {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    /// Held for a look, never across a wait.
+    functions: Mutex<BTreeMap<String, Waiting>>,
+}
+
+/// What this desk knows of a function that is waited for.
+#[derive(Default)]
+struct Waiting {
+    lane: Lane,
+    /// From when on the store may have a wait that is due.
+    ask_at: Timestamp,
+}
+
+/// What came of an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    /// The step goes on.
+    WentOn,
+    /// Nobody waited for it any more.
+    Gone,
+    /// The engine could not be told; the wait is kept.
+    Kept,
+}
+
+impl Tasks for Desk {
+    fn function(&self) -> &'static str {
+        FUNCTION
+    }
+
+    fn perform<'a>(
+        &'a self,
+        call: TaskCall,
+        context: TaskContext,
+    ) -> BoxFuture<'a, Result<TaskReply, TaskError>> {
+        Box::pin(async move {
+            match call.task.as_str() {
+                "suspend_step" => self.suspend_step(input(&call)?, context.deadline).await,
+                unknown => {
+                    let doing = format!("find the task `{unknown}` of `{FUNCTION}`");
+                    Err(Error::new(Kind::Invalid, doing).into())
+                }
+            }
+        })
+    }
+}
+
+impl Desk {
+    /// Makes a desk of the waits in `store`; `ids` seeds the jitter.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { store, clock, ids, functions: Mutex::default() }
+    }
+
+    /// Takes a wait in, durably. Told twice of the same token, it has one wait.
+    pub(super) async fn suspend_step(
+        &self,
+        step: SuspendStep,
+        until: Option<Timestamp>,
+    ) -> Result<TaskReply, TaskError> {
+        self.know(&step.function).await?;
+        let (now, function) = (self.clock.now(), step.function.clone());
+        let due = step.due(now, self.ids.seed());
+        let wait = Wait::new(step, now, due);
+        let write = wait.write(until.unwrap_or_else(|| now.plus(KEPT_MAX)));
+        self.put(wait.partition(), write).await?;
+        let mut functions = self.functions();
+        let waiting = functions.entry(function).or_default();
+        waiting.ask_at = waiting.ask_at.min(due);
+        Ok(json!({"due": due}))
+    }
+
+    /// Sees to it that every desk of this store will look after a function.
+    async fn know(&self, function: &str) -> Result<()> {
+        if self.functions().contains_key(function) {
+            return Ok(());
+        }
+        let write = Function::new(function).write();
+        self.put(record::function_partition(function), write).await?;
+        self.functions().entry(function.to_owned()).or_default();
+        Ok(())
+    }
+
+    /// Writes what was written already, or is now.
+    async fn put(&self, partition: ports::store::Partition, write: Write) -> Result<()> {
+        let change = Change { partition, writes: vec![write], outbox: vec![] };
+        match self.store.commit(change).await {
+            Err(error) if error.kind() == Kind::Conflict => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Lets steps go on until `stop` resolves; `gates` says how a function's breaker stands.
+    ///
+    /// It may be stopped at any moment: what was not answered waits for the next run.
+    pub async fn run(
+        &self,
+        sagas: &dyn SagaEngine,
+        gates: impl Fn(&str) -> Gate + Send + Sync,
+        stop: impl Future<Output = ()> + Send,
+    ) {
+        let looking = async {
+            let mut read_at = Timestamp::EPOCH;
+            loop {
+                if self.clock.now() >= read_at {
+                    self.read_functions().await;
+                    read_at = self.clock.now().plus(READ_FUNCTIONS_EVERY);
+                }
+                self.look(sagas, &gates).await;
+                self.clock.sleep(LOOK_EVERY).await;
+            }
+        };
+        select(pin!(stop), pin!(looking)).await;
+    }
+
+    /// Reads which functions are waited for.
+    pub(super) async fn read_functions(&self) {
+        let mut after = None;
+        loop {
+            let page = match self.page(record::FUNCTIONS, record::ALL, PAGE_MAX, after).await {
+                Ok(page) => page,
+                Err(error) => return unread("the functions that are waited for", &error),
+            };
+            for found in &page.items {
+                match Function::read(&found.item) {
+                    Ok(read) => drop(self.functions().entry(read.function).or_default()),
+                    Err(error) => unread(found.partition.as_str(), &error),
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Lets go on whoever may at this moment.
+    pub(super) async fn look(&self, sagas: &dyn SagaEngine, gates: &impl Fn(&str) -> Gate) {
+        let now = self.clock.now();
+        let mut ready = Vec::new();
+        for (function, waiting) in self.functions().iter_mut() {
+            let gate = gates(function);
+            let room = waiting.lane.room(gate, now);
+            if room > 0 && waiting.ask_at <= now {
+                // Before the store is asked: what is taken in meanwhile brings it forward again.
+                waiting.ask_at = now.plus(ASK_EVERY);
+                ready.push((function.clone(), gate, room));
+            }
+        }
+        join_all(ready.iter().map(async |(function, gate, room)| {
+            self.let_go_on(sagas, (function, *gate), *room).await;
+        }))
+        .await;
+    }
+
+    /// Lets up to `room` steps of a function go on.
+    async fn let_go_on(&self, sagas: &dyn SagaEngine, (function, gate): (&str, Gate), room: usize) {
+        let now = self.clock.now();
+        let limit = room.saturating_add(SPARE).min(PAGE_MAX);
+        let page = match self.page(record::WAITS, function, limit, None).await {
+            Ok(page) => page,
+            Err(error) => return unread(function, &error),
+        };
+        let (mut due, mut next) = (Vec::new(), page.next.map(|_| now));
+        for found in page.items {
+            match Wait::read(&found.item) {
+                Ok(wait) if wait.due > now || due.len() >= room => {
+                    next = Some(wait.due);
+                    break;
+                }
+                Ok(wait) => due.push((found, wait)),
+                Err(error) => unread(found.partition.as_str(), &error),
+            }
+        }
+        let answers = due.into_iter().map(async |(found, wait)| {
+            let answered = answer(sagas, &wait).await;
+            if answered != Answered::Kept {
+                self.remove(&found).await;
+            }
+            answered
+        });
+        let answered = join_all(answers).await;
+        let went = answered.iter().filter(|answered| **answered == Answered::WentOn).count();
+        let has_kept = answered.contains(&Answered::Kept);
+        let mut functions = self.functions();
+        let waiting = functions.entry(function.to_owned()).or_default();
+        waiting.lane.went(gate, went, now);
+        // An engine that cannot be told is left alone until the store is asked anyway.
+        if let Some(next) = next.filter(|_| !has_kept) {
+            waiting.ask_at = waiting.ask_at.min(next);
+        }
+    }
+
+    async fn remove(&self, found: &Found) {
+        let delete = Write::Delete {
+            name: found.item.name.clone(),
+            expect: Expect::Version(found.item.version),
+        };
+        let partition = found.partition.clone();
+        // What is not removed is answered once more, refused, and removed then.
+        if let Err(error) = self.put(partition, delete).await {
+            let (wait, error) = (found.partition.as_str(), chain(&error));
+            tracing::warn!(wait, error, "a step that went on cannot be removed from the desk");
+        }
+    }
+
+    async fn page(
+        &self,
+        index: &'static str,
+        key: &str,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<Found>> {
+        let (key, direction) = (key.to_owned(), Direction::Ascending);
+        self.store.query(Query { index, key, direction, limit, after }).await
+    }
+
+    fn functions(&self) -> MutexGuard<'_, BTreeMap<String, Waiting>> {
+        self.functions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells a machine to go back to its step.
+async fn answer(sagas: &dyn SagaEngine, wait: &Wait) -> Answered {
+    let (function, step) = (&*wait.step.function, &*wait.step.step);
+    match sagas.answer(&wait.step.token, Callback::Success(json!({}))).await {
+        Ok(()) => {
+            tracing::debug!(function, step, since = %wait.since, "a suspended step goes on");
+            Answered::WentOn
+        }
+        Err(Refusal::World(error)) => {
+            let error = chain(&error);
+            tracing::warn!(function, step, error, "a suspended step cannot be told to go on");
+            Answered::Kept
+        }
+        // It timed out, its execution ended, or another desk was first.
+        Err(refusal) => {
+            tracing::debug!(function, step, %refusal, "nobody waits for a suspended step");
+            Answered::Gone
+        }
+    }
+}
+
+#[cold]
+fn unread(what: &str, error: &Error) {
+    tracing::warn!(what, error = chain(error), "the desk cannot read; trying again");
+}
+
+fn input(call: &TaskCall) -> Result<SuspendStep, TaskError> {
+    let doing = || format!("read the input of the task `{}`", call.task);
+    let step = SuspendStep::deserialize(&call.input)
+        .map_err(|error| Error::new(Kind::Invalid, doing()).because(error))?;
+    for (field, text, bytes_max) in [
+        ("function", &step.function, NAME_BYTES_MAX),
+        ("step", &step.step, NAME_BYTES_MAX),
+        ("error", &step.error, NAME_BYTES_MAX),
+        ("token", &step.token, TOKEN_BYTES_MAX),
+    ] {
+        if text.is_empty() || text.len() > bytes_max {
+            let why = format!("`{field}` must have 1 to {bytes_max} bytes, has {}", text.len());
+            return Err(Error::new(Kind::Invalid, doing()).because(why).into());
+        }
+    }
+    Ok(step)
+}
