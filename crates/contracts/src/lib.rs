@@ -15,6 +15,7 @@ pub mod order;
 pub mod payment;
 pub mod problem;
 pub mod query;
+pub mod resilience;
 pub mod task;
 pub mod time;
 pub mod user;

@@ -14,6 +14,7 @@ use contracts::order::{
 use contracts::payment::{
     PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided,
 };
+use contracts::resilience::{BreakerClosed, BreakerHalfOpened, BreakerOpened, BreakerSwitched};
 use contracts::user::{UserCreated, UserDeleted, UserUpdated};
 use contracts::{Timestamp, id};
 use serde_json::{Value, json};
@@ -130,4 +131,21 @@ fn every_user_event_of_version_1_reads_and_is_written_as_it_was() {
     check::<UserCreated>(source, "UserCreated", data.clone());
     check::<UserUpdated>(source, "UserUpdated", data.clone());
     check::<UserDeleted>(source, "UserDeleted", data);
+}
+
+#[test]
+fn every_breaker_event_of_version_1_reads_and_is_written_as_it_was() {
+    let source = "ordersaga.resilience";
+    let moved = json!({"breaker": "pricing", "generation": 3, "by": "an instance"});
+    check::<BreakerHalfOpened>(source, "BreakerHalfOpened", moved.clone());
+    check::<BreakerClosed>(source, "BreakerClosed", moved.clone());
+    let mut switched = moved.clone();
+    switched["mode"] = json!("forced_open");
+    check::<BreakerSwitched>(source, "BreakerSwitched", switched);
+    let mut opened = moved;
+    opened["until"] = json!("2026-11-23T08:00:05.000Z");
+    opened["openings"] = json!(2);
+    check::<BreakerOpened>(source, "BreakerOpened", opened.clone());
+    opened["seen"] = json!({"calls": 20, "failures": 10, "slow": 0});
+    check::<BreakerOpened>(source, "BreakerOpened", opened);
 }

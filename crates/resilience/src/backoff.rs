@@ -20,7 +20,7 @@ pub const DELAY_MAX: Duration = Duration::from_hours(24);
 const DOUBLINGS_MAX: u32 = 32;
 
 /// A row of delays that double: `first`, 2 × `first`, 4 × `first`, …, `cap`, `cap`, …
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Exponential {
     /// The delay before the first retry.
     pub first: Duration,

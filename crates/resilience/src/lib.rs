@@ -21,7 +21,9 @@ mod scripted;
 mod seam;
 #[cfg(test)]
 mod spare;
+mod task_policy;
 mod tasks;
 
 pub use seam::{Config, Seam, seam};
+pub use task_policy::TaskPolicy;
 pub use tasks::InProcess;

@@ -10,6 +10,7 @@
 use crate::breaker::{self, BreakerLayer, Breakers, Guarded};
 use crate::deadline::{DeadlineLayer, OfTask, Timed};
 use crate::park::{self, Park, ParkLayer};
+use crate::task_policy::TaskPolicy;
 use crate::tasks::InProcess;
 use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
 use ports::{Clock, Ids};
@@ -31,7 +32,7 @@ pub struct Config {
 /// A transport with all resilience around it; clones share their breakers.
 #[derive(Clone, Debug)]
 pub struct Seam<S> {
-    layers: Park<Timed<Guarded<S>, OfTask>>,
+    layers: Park<Timed<Guarded<S, TaskPolicy>, OfTask>>,
     breakers: Arc<Breakers>,
 }
 
@@ -44,11 +45,21 @@ impl<S> Seam<S> {
         config: Config,
     ) -> Self {
         let breakers = Breakers::new(config.breaker, Arc::clone(clock), Arc::clone(ids));
-        let breakers = Arc::new(breakers);
-        let guarded = BreakerLayer::new(Arc::clone(&breakers)).layer(transport);
+        Self::behind(Arc::new(breakers), transport, clock, ids, config.parks_itself)
+    }
+
+    /// Puts the layers around a transport, with breakers that were made before.
+    pub fn behind(
+        breakers: Arc<Breakers>,
+        transport: S,
+        clock: &Arc<dyn Clock>,
+        ids: &Arc<dyn Ids>,
+        parks_itself: BTreeSet<String>,
+    ) -> Self {
+        let guarded = BreakerLayer::new(Arc::clone(&breakers), TaskPolicy).layer(transport);
         let timed = DeadlineLayer::new(OfTask, Arc::clone(clock)).layer(guarded);
         let park = ParkLayer::new(Arc::clone(clock), Arc::clone(ids));
-        let layers = park.except(config.parks_itself).layer(timed);
+        let layers = park.except(parks_itself).layer(timed);
         Self { layers, breakers }
     }
 
@@ -75,7 +86,7 @@ where
 {
     type Response = TaskReply;
     type Error = TaskError;
-    type Future = park::ResponseFuture<Timed<Guarded<S>, OfTask>>;
+    type Future = park::ResponseFuture<Timed<Guarded<S, TaskPolicy>, OfTask>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         self.layers.poll_ready(cx)

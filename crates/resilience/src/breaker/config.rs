@@ -1,18 +1,25 @@
 //! What a circuit breaker goes by.
 
 use crate::backoff::Exponential;
+use contracts::Timestamp;
 use std::time::Duration;
 
 /// Into how many buckets the window is cut: the oldest tenth of the calls is forgotten at a time.
 pub const BUCKETS: usize = 10;
 
+/// Over how many keys of the store a fleet's counts are spread: 1,000 instances write about 31
+/// counts in a second to each.
+pub const SHARDS: u32 = 16;
+
 /// What a circuit breaker goes by; the default is the one that SEMANTICS names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// The width of one of the [`BUCKETS`].
     pub bucket: Duration,
-    /// Fewer calls than this in the window say nothing.
+    /// Fewer calls than this of one instance in the window say nothing to that instance.
     pub calls_min: u32,
+    /// Fewer calls than this of all instances in the window say nothing to the fleet.
+    pub fleet_calls_min: u32,
     /// At this share of failures the breaker opens.
     pub failures_percent: u8,
     /// At this share of slow calls the breaker opens.
@@ -32,6 +39,13 @@ pub struct Config {
     /// A call that finds all probes taken is told to come back after this, or when the next lease
     /// expires if that is sooner.
     pub probe_wait: Duration,
+    /// An instance writes at most one count of its calls in this time, and none without calls.
+    pub report_every: Duration,
+    /// What an instance knows of the fleet is at most this old while calls are made.
+    pub look_every: Duration,
+    /// The first try of an instance to be elected comes this much later at most, each instance at
+    /// its own time, so that a fleet does not ask in step.
+    pub election_spread: Duration,
 }
 
 impl Default for Config {
@@ -39,6 +53,7 @@ impl Default for Config {
         Self {
             bucket: Duration::from_secs(1),
             calls_min: 5,
+            fleet_calls_min: 20,
             failures_percent: 50,
             slow_percent: 80,
             // A task answers within milliseconds, or within the gateway's own timeout of seconds.
@@ -51,6 +66,11 @@ impl Default for Config {
             probe_lease: Duration::from_secs(30),
             // Most probes are answered by then.
             probe_wait: Duration::from_millis(500),
+            // 1,000 instances write 500 counts in a second, over all shards.
+            report_every: Duration::from_secs(2),
+            // With the above: a fleet's failures open every instance within three seconds.
+            look_every: Duration::from_secs(1),
+            election_spread: Duration::from_secs(1),
         }
     }
 }
@@ -60,11 +80,20 @@ impl Config {
     pub(super) fn sane(mut self) -> Self {
         self.bucket = self.bucket.max(Duration::from_millis(1));
         self.calls_min = self.calls_min.max(1);
+        self.fleet_calls_min = self.fleet_calls_min.max(1);
         self.failures_percent = self.failures_percent.clamp(1, 100);
         self.slow_percent = self.slow_percent.clamp(1, 100);
         self.probes_max = self.probes_max.max(1);
         self.successes_to_close = self.successes_to_close.max(1);
         self.probe_lease = self.probe_lease.max(Duration::from_millis(1));
+        self.report_every = self.report_every.max(Duration::from_millis(1));
+        self.look_every = self.look_every.max(Duration::from_millis(1));
         self
+    }
+
+    /// The number of the bucket in which `at` lies, since the epoch.
+    pub(super) fn bucket_at(&self, at: Timestamp) -> i64 {
+        let width = i64::try_from(self.bucket.as_millis()).unwrap_or(i64::MAX).max(1);
+        at.as_millis().div_euclid(width)
     }
 }

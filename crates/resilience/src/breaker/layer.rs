@@ -1,151 +1,201 @@
-//! The circuit breaker as a tower layer of the task seam.
+//! The circuit breaker as a tower layer, for any request that has a policy.
 
+use super::member::{Candidate, Ticket, Verdict};
+use super::policy::Policy;
 use super::registry::{Breakers, Cell};
-use super::state::{Admission, Outcome, Permit};
+use super::state::{Admission, Outcome};
 use contracts::Timestamp;
+use futures::future::BoxFuture;
 use pin_project_lite::pin_project;
-use ports::Kind;
-use ports::task::{TaskError, TaskReply, TaskRequest};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Puts a circuit breaker for each function before a transport.
+/// Puts a circuit breaker for each name before a service.
 #[derive(Clone, Debug)]
-pub struct BreakerLayer {
+pub struct BreakerLayer<P> {
     breakers: Arc<Breakers>,
+    policy: P,
 }
 
-impl BreakerLayer {
+impl<P> BreakerLayer<P> {
     /// Makes the layer; clones share their breakers.
     #[must_use]
-    pub const fn new(breakers: Arc<Breakers>) -> Self {
-        Self { breakers }
+    pub const fn new(breakers: Arc<Breakers>, policy: P) -> Self {
+        Self { breakers, policy }
     }
 }
 
-impl<S> Layer<S> for BreakerLayer {
-    type Service = Guarded<S>;
+impl<S, P: Clone> Layer<S> for BreakerLayer<P> {
+    type Service = Guarded<S, P>;
 
-    fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, breakers: Arc::clone(&self.breakers) }
+    fn layer(&self, inner: S) -> Guarded<S, P> {
+        Guarded { inner, breakers: Arc::clone(&self.breakers), policy: self.policy.clone() }
     }
 }
 
-/// A transport behind circuit breakers.
+/// A service behind circuit breakers.
 ///
-/// A call that its breaker does not let through answers [`TaskError::Rejected`] at once.
+/// A request that its breaker does not let through is answered by the policy's rejection at once. A
+/// request of a half-open breaker waits for its election: one read and, if it becomes a probe, one
+/// write of the fleet's store.
 #[derive(Clone, Debug)]
-pub struct Guarded<S> {
+pub struct Guarded<S, P> {
     inner: S,
     breakers: Arc<Breakers>,
+    policy: P,
 }
 
-impl<S> Service<TaskRequest> for Guarded<S>
+impl<S, P, Q> Service<Q> for Guarded<S, P>
 where
-    S: Service<TaskRequest, Response = TaskReply, Error = TaskError>,
+    S: Service<Q> + Clone,
+    P: Policy<Q, S::Response, S::Error> + Clone,
 {
-    type Response = TaskReply;
-    type Error = TaskError;
-    type Future = ResponseFuture<S::Future>;
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, Q, P>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: TaskRequest) -> Self::Future {
-        let pending = match self.breakers.cell(&request.function) {
-            Some(cell) => match cell.judge(self.breakers.now()) {
-                Admission::Go(permit) => {
-                    Some(Pending { cell, permit: Some(permit), deadline: request.deadline })
-                }
-                Admission::Wait { retry_after } => {
-                    let step = Step::Rejected { retry_after };
-                    return ResponseFuture { step };
-                }
-            },
+    fn call(&mut self, request: Q) -> Self::Future {
+        let policy = self.policy.clone();
+        let name = policy.name(&request);
+        let deadline = policy.deadline(&request);
+        let Some(cell) = self.breakers.cell(name) else {
             // Every breaker is busy: better an unguarded call than none.
-            None => None,
+            let step = Step::Calling { call: self.inner.call(request), pending: None };
+            return ResponseFuture { step, policy };
         };
-        let call = self.inner.call(request);
-        ResponseFuture { step: Step::Calling { call, pending } }
+        let now = self.breakers.now();
+        let step = match cell.judge(now) {
+            Verdict::Known(Admission::Go(ticket)) => {
+                let pending = Some(Pending { cell, ticket: Some(ticket), deadline });
+                Step::Calling { call: self.inner.call(request), pending }
+            }
+            Verdict::Known(Admission::Wait { retry_after }) => {
+                Step::Rejected { answer: Some(policy.rejection(name, retry_after)) }
+            }
+            Verdict::Elect(candidate) => {
+                let rest = self.inner.clone();
+                // The one that was made ready is the one to be called.
+                let inner = std::mem::replace(&mut self.inner, rest);
+                let election = elect(Arc::clone(&self.breakers), cell, candidate);
+                let waiting = Some(Waiting { inner, request, deadline });
+                Step::Electing { election: Box::pin(election), waiting }
+            }
+        };
+        ResponseFuture { step, policy }
     }
+}
+
+/// The end of an election: how, and of which breaker.
+type Elected = (Arc<Cell>, Admission<Ticket>);
+
+async fn elect(breakers: Arc<Breakers>, cell: Arc<Cell>, candidate: Candidate) -> Elected {
+    let admission = breakers.elect(&cell, candidate).await;
+    (cell, admission)
+}
+
+/// A call that waits for its election.
+struct Waiting<S, Q> {
+    inner: S,
+    request: Q,
+    deadline: Option<Timestamp>,
 }
 
 pin_project! {
     /// The answer of [`Guarded`].
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F> {
+    pub struct ResponseFuture<S, Q, P>
+    where
+        S: Service<Q>,
+    {
         #[pin]
-        step: Step<F>,
+        step: Step<S, Q>,
+        policy: P,
     }
 }
 
 pin_project! {
     #[project = StepProjection]
-    enum Step<F> {
-        Rejected { retry_after: Duration },
-        Calling { #[pin] call: F, pending: Option<Pending> },
+    enum Step<S, Q>
+    where
+        S: Service<Q>,
+    {
+        Rejected { answer: Option<Result<S::Response, S::Error>> },
+        Electing { election: BoxFuture<'static, Elected>, waiting: Option<Waiting<S, Q>> },
+        Calling { #[pin] call: S::Future, pending: Option<Pending> },
     }
 }
 
-impl<F> Future for ResponseFuture<F>
+impl<S, Q, P> Future for ResponseFuture<S, Q, P>
 where
-    F: Future<Output = Result<TaskReply, TaskError>>,
+    S: Service<Q>,
+    P: Policy<Q, S::Response, S::Error>,
 {
-    type Output = Result<TaskReply, TaskError>;
+    type Output = Result<S::Response, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().step.project() {
-            StepProjection::Rejected { retry_after } => {
-                Poll::Ready(Err(TaskError::Rejected { retry_after: *retry_after }))
-            }
-            StepProjection::Calling { call, pending } => {
-                let answer = ready!(call.poll(cx));
-                if let Some(mut pending) = pending.take() {
-                    pending.settle(outcome_of(&answer));
+        let mut this = self.project();
+        loop {
+            let next = match this.step.as_mut().project() {
+                StepProjection::Rejected { answer } => {
+                    let answer = answer.take();
+                    return Poll::Ready(answer.expect("a future is not polled after its end"));
                 }
-                Poll::Ready(answer)
-            }
+                StepProjection::Calling { call, pending } => {
+                    let answer = ready!(call.poll(cx));
+                    if let Some(mut pending) = pending.take() {
+                        pending.settle(this.policy.outcome(&answer));
+                    }
+                    return Poll::Ready(answer);
+                }
+                StepProjection::Electing { election, waiting } => {
+                    let elected = ready!(election.as_mut().poll(cx));
+                    let waiting = waiting.take().expect("a call is elected once");
+                    after(elected, waiting, &*this.policy)
+                }
+            };
+            this.step.set(next);
         }
     }
 }
 
-/// What an answer says about the function that gave it.
-fn outcome_of(answer: &Result<TaskReply, TaskError>) -> Outcome {
-    match answer {
-        Ok(_) | Err(TaskError::Failed { .. }) => Outcome::Success,
-        Err(TaskError::Unknown(_)) => Outcome::Failure,
-        Err(TaskError::Rejected { .. }) => Outcome::Ignored,
-        Err(TaskError::World(error)) => outcome_of_kind(error.kind()),
-        Err(TaskError::Outage { kind, .. }) => outcome_of_kind(*kind),
-    }
-}
-
-const fn outcome_of_kind(kind: Kind) -> Outcome {
-    match kind {
-        Kind::Throttled | Kind::Timeout | Kind::Unavailable => Outcome::Failure,
-        // These are about one call or one record, and not calling would not mend them.
-        Kind::NotFound | Kind::Conflict | Kind::Denied | Kind::Invalid | Kind::Corrupt => {
-            Outcome::Ignored
+/// What becomes of a call after its election.
+fn after<S, Q, P>(elected: Elected, waiting: Waiting<S, Q>, policy: &P) -> Step<S, Q>
+where
+    S: Service<Q>,
+    P: Policy<Q, S::Response, S::Error>,
+{
+    let (cell, admission) = elected;
+    let Waiting { mut inner, request, deadline } = waiting;
+    match admission {
+        Admission::Go(ticket) => {
+            let pending = Some(Pending { cell, ticket: Some(ticket), deadline });
+            Step::Calling { call: inner.call(request), pending }
+        }
+        Admission::Wait { retry_after } => {
+            let answer = policy.rejection(policy.name(&request), retry_after);
+            Step::Rejected { answer: Some(answer) }
         }
     }
 }
 
-/// A call that has not ended yet; it settles its permit however it ends.
+/// A call that has not ended yet; it settles its ticket however it ends.
 struct Pending {
     cell: Arc<Cell>,
-    permit: Option<Permit>,
+    ticket: Option<Ticket>,
     deadline: Option<Timestamp>,
 }
 
 impl Pending {
     fn settle(&mut self, outcome: Outcome) {
-        if let Some(permit) = self.permit.take() {
-            self.cell.settle(permit, outcome);
+        if let Some(ticket) = self.ticket.take() {
+            self.cell.settle(ticket, outcome);
         }
     }
 }
@@ -153,7 +203,7 @@ impl Pending {
 impl Drop for Pending {
     /// The call was dropped: it failed if it had its time, else its caller has gone away.
     fn drop(&mut self) {
-        if self.permit.is_some() {
+        if self.ticket.is_some() {
             let late = self.deadline.is_some_and(|end| self.cell.now() >= end);
             self.settle(if late { Outcome::Failure } else { Outcome::Ignored });
         }
@@ -166,11 +216,18 @@ mod tests {
     use crate::breaker::{BREAKERS_MAX, Config, Mode, State};
     use crate::hand_clock::{HandClock, SameIds};
     use crate::scripted::{Scripted, request, world};
+    use crate::task_policy::TaskPolicy;
     use futures::FutureExt;
     use futures::executor::block_on;
+    use ports::Kind;
+    use ports::task::{TaskError, TaskReply, TaskRequest};
     use serde_json::json;
+    use std::time::Duration;
 
-    fn guarded(script: &Scripted, clock: &Arc<HandClock>) -> (Guarded<Scripted>, Arc<Breakers>) {
+    fn guarded(
+        script: &Scripted,
+        clock: &Arc<HandClock>,
+    ) -> (Guarded<Scripted, TaskPolicy>, Arc<Breakers>) {
         guarded_by(Config::default(), script, clock)
     }
 
@@ -178,10 +235,10 @@ mod tests {
         config: Config,
         script: &Scripted,
         clock: &Arc<HandClock>,
-    ) -> (Guarded<Scripted>, Arc<Breakers>) {
+    ) -> (Guarded<Scripted, TaskPolicy>, Arc<Breakers>) {
         let breakers = Breakers::new(config, clock.clone(), Arc::new(SameIds));
         let breakers = Arc::new(breakers);
-        let layer = BreakerLayer::new(Arc::clone(&breakers));
+        let layer = BreakerLayer::new(Arc::clone(&breakers), TaskPolicy);
         (layer.layer(script.clone()), breakers)
     }
 
@@ -209,10 +266,7 @@ mod tests {
     #[test]
     fn business_declines_never_open_the_breaker() {
         let state = after(50, || {
-            Err(TaskError::Failed {
-                error: "PaymentDeclined".into(),
-                cause: "insufficient funds".into(),
-            })
+            Err(TaskError::Failed { error: "TooMuch".into(), cause: "more than there is".into() })
         });
         assert_eq!(state, State::Closed);
     }
@@ -250,7 +304,7 @@ mod tests {
             block_on(service.call(request())).ok();
         }
         script.will_answer(Ok(json!("done")));
-        let other = TaskRequest { function: "inventory".into(), ..request() };
+        let other = TaskRequest { function: "other".into(), ..request() };
         assert_eq!(block_on(service.call(other)).unwrap(), "done");
     }
 
@@ -300,10 +354,10 @@ mod tests {
     fn a_forced_open_breaker_rejects_until_it_is_switched_back() {
         let script = Scripted::default();
         let (mut service, breakers) = guarded(&script, &HandClock::standing());
-        assert!(breakers.switch(&request().function, Mode::ForcedOpen));
+        block_on(breakers.switch(&request().function, Mode::ForcedOpen)).unwrap();
         let answer = block_on(service.call(request()));
         assert!(matches!(answer, Err(TaskError::Rejected { .. })));
-        breakers.switch(&request().function, Mode::Judging);
+        block_on(breakers.switch(&request().function, Mode::Judging)).unwrap();
         script.will_answer(Ok(json!(1)));
         assert_eq!(block_on(service.call(request())).unwrap(), 1);
     }
@@ -318,7 +372,7 @@ mod tests {
         for _ in 0..THREADS * CALLS {
             script.will_answer(Err(world(Kind::Unavailable)));
         }
-        let work = |mut service: Guarded<Scripted>| {
+        let work = |mut service: Guarded<Scripted, TaskPolicy>| {
             (0..CALLS).for_each(|_| drop(block_on(service.call(request()))));
         };
         std::thread::scope(|scope| {

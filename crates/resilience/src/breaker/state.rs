@@ -15,30 +15,19 @@
 //! result of an older generation says nothing about the present one and changes nothing.
 
 use super::config::Config;
-use super::window::{Counts, Window, is_share};
+use super::counts::Counts;
+use super::window::Window;
 use crate::backoff;
 use contracts::Timestamp;
 use std::time::Duration;
 
 /// A wait is never shorter than this, so that nobody who obeys it spins.
-const WAIT_MIN: Duration = Duration::from_millis(1);
+pub(super) const WAIT_MIN: Duration = Duration::from_millis(1);
 
-/// Whether an operator has taken the judgement away from a breaker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// The breaker judges.
-    #[default]
-    Judging,
-    /// The breaker judges and shows its state, but every call is made.
-    Shadow,
-    /// No call is made.
-    ForcedOpen,
-    /// Every call is made and none is counted.
-    Disabled,
-}
+pub use contracts::resilience::BreakerMode as Mode;
 
-/// What a breaker believes about the function it guards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a breaker believes about what it guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It works.
     Closed,
@@ -54,23 +43,41 @@ pub enum State {
     },
 }
 
+impl State {
+    /// The one of two that lets less through.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Closed, state) | (state, Self::Closed) => state,
+            (Self::Open { until: one }, Self::Open { until: other }) => {
+                Self::Open { until: one.max(other) }
+            }
+            (open @ Self::Open { .. }, Self::HalfOpen { .. })
+            | (Self::HalfOpen { .. }, open @ Self::Open { .. }) => open,
+            (Self::HalfOpen { successes: one }, Self::HalfOpen { successes: other }) => {
+                Self::HalfOpen { successes: one.min(other) }
+            }
+        }
+    }
+}
+
 /// How a call ended, as far as a breaker cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The function did its work, be it to say no.
+    /// Who was called did its work, be it to say no.
     Success,
-    /// The function did not do its work.
+    /// Who was called did not do its work.
     Failure,
-    /// The call says nothing about the function.
+    /// The call says nothing about who was called.
     Ignored,
 }
 
 /// Whether a call may be made.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use]
-pub enum Admission {
+pub enum Admission<P = Permit> {
     /// It may; its permit must be settled.
-    Go(Permit),
+    Go(P),
     /// It may not.
     Wait {
         /// When it makes sense to ask again.
@@ -79,7 +86,7 @@ pub enum Admission {
 }
 
 /// The leave to make one call; settled once, with its outcome.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub struct Permit {
     generation: u64,
@@ -88,8 +95,14 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// When the call began.
     pub(super) const fn began(&self) -> Timestamp {
         self.began
+    }
+
+    /// Whether the call says nothing, because a judging breaker would not have made it.
+    pub(super) const fn is_bystander(&self) -> bool {
+        matches!(self.role, Role::Bystander)
     }
 }
 
@@ -104,8 +117,57 @@ impl Permit {
     }
 }
 
+/// How many calls a breaker lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Room {
+    /// All of them.
+    All,
+    /// So many more, as probes.
+    Probes(u32),
+    /// None.
+    Nobody {
+        /// When it makes sense to ask again.
+        retry_after: Duration,
+    },
+}
+
+impl Room {
+    /// The room behind both doors.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, room) | (room, Self::All) => room,
+            (Self::Probes(one), Self::Probes(other)) => Self::Probes(one.min(other)),
+            (Self::Nobody { retry_after: one }, Self::Nobody { retry_after: other }) => {
+                Self::Nobody { retry_after: one.max(other) }
+            }
+            (nobody @ Self::Nobody { .. }, Self::Probes(_))
+            | (Self::Probes(_), nobody @ Self::Nobody { .. }) => nobody,
+        }
+    }
+}
+
+/// The room of a half-open breaker whose leases end at `ends`.
+pub(super) fn probing_room(
+    config: &Config,
+    successes: u32,
+    at: Timestamp,
+    ends: impl Iterator<Item = Timestamp> + Clone,
+) -> Room {
+    let out = u32::try_from(ends.clone().count()).unwrap_or(u32::MAX);
+    // No more probes than can still help to close.
+    let needed = config.successes_to_close.saturating_sub(successes);
+    let free = config.probes_max.min(needed).saturating_sub(out);
+    if free > 0 {
+        return Room::Probes(free);
+    }
+    let expiry = ends.map(|end| end.since(at)).min();
+    let wait = expiry.unwrap_or_default().min(config.probe_wait);
+    Room::Nobody { retry_after: wait.max(WAIT_MIN) }
+}
+
 /// What a call means to the breaker that let it through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Role {
     /// It is counted in the window.
     Counted,
@@ -115,21 +177,21 @@ enum Role {
     Bystander,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Closed(Box<Window>),
     Open { until: Timestamp },
     HalfOpen { leases: Vec<Lease>, successes: u32 },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Lease {
     probe: u64,
     expires_at: Timestamp,
 }
 
-/// The circuit breaker of one function.
-#[derive(Clone, Debug)]
+/// The circuit breaker of one instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Breaker {
     config: Config,
     mode: Mode,
@@ -196,6 +258,23 @@ impl Breaker {
         }
     }
 
+    /// Starts anew: closed, and with an empty window.
+    pub(super) fn reset(&mut self) {
+        self.close();
+    }
+
+    /// Asks for probes before all calls are let through: who was called was down when last heard of.
+    pub(super) fn doubt(&mut self) {
+        if matches!(self.phase, Phase::Closed(_)) {
+            self.enter(Phase::HalfOpen { leases: Vec::new(), successes: 0 });
+        }
+    }
+
+    /// The permit of a call that a judging breaker would not have let through.
+    pub(super) const fn bystander(&self, at: Timestamp) -> Permit {
+        self.permit(at, Role::Bystander)
+    }
+
     /// Whether, and how, the breaker judges.
     #[must_use]
     pub const fn mode(&self) -> Mode {
@@ -218,12 +297,30 @@ impl Breaker {
         self.generation
     }
 
+    /// How many calls are let through at `at`, as far as the phase says; the mode may overrule it.
+    #[must_use]
+    pub fn room(&self, at: Timestamp) -> Room {
+        match &self.phase {
+            Phase::Closed(_) => Room::All,
+            Phase::Open { until } if at < *until => {
+                Room::Nobody { retry_after: until.since(at).max(WAIT_MIN) }
+            }
+            Phase::Open { .. } => {
+                Room::Probes(self.config.probes_max.min(self.config.successes_to_close))
+            }
+            Phase::HalfOpen { leases, successes } => {
+                let out = leases.iter().map(|lease| lease.expires_at).filter(|end| *end > at);
+                probing_room(&self.config, *successes, at, out)
+            }
+        }
+    }
+
     /// Whether a new breaker would behave the same: it judges, is closed and remembers no call.
     #[must_use]
     pub fn is_at_rest(&self, at: Timestamp) -> bool {
         match &self.phase {
             Phase::Closed(window) => {
-                self.mode == Mode::Judging && window.counts(at) == Counts::default()
+                self.mode == Mode::Judging && window.counts(at) == Counts::NONE
             }
             Phase::Open { .. } | Phase::HalfOpen { .. } => false,
         }
@@ -235,27 +332,17 @@ impl Breaker {
         {
             self.enter(Phase::HalfOpen { leases: Vec::new(), successes: 0 });
         }
-        match &mut self.phase {
-            Phase::Closed(_) => Admission::Go(self.permit(at, Role::Counted)),
-            Phase::Open { until } => Admission::Wait { retry_after: until.since(at).max(WAIT_MIN) },
-            Phase::HalfOpen { leases, successes } => {
-                leases.retain(|lease| lease.expires_at > at);
-                let out = u32::try_from(leases.len()).unwrap_or(u32::MAX);
-                // No more probes than can still help to close.
-                let needed = self.config.successes_to_close.saturating_sub(*successes);
-                if out < self.config.probes_max.min(needed) {
-                    self.probes += 1;
-                    leases.push(Lease {
-                        probe: self.probes,
-                        expires_at: at.plus(self.config.probe_lease),
-                    });
-                    return Admission::Go(self.permit(at, Role::Probe(self.probes)));
-                }
-                let expiry = leases.iter().map(|lease| lease.expires_at.since(at)).min();
-                let wait = expiry.unwrap_or_default().min(self.config.probe_wait);
-                Admission::Wait { retry_after: wait.max(WAIT_MIN) }
-            }
+        match self.room(at) {
+            Room::All => return Admission::Go(self.permit(at, Role::Counted)),
+            Room::Nobody { retry_after } => return Admission::Wait { retry_after },
+            Room::Probes(_) => self.probes += 1,
         }
+        if let Phase::HalfOpen { leases, .. } = &mut self.phase {
+            leases.retain(|lease| lease.expires_at > at);
+            let expires_at = at.plus(self.config.probe_lease);
+            leases.push(Lease { probe: self.probes, expires_at });
+        }
+        Admission::Go(self.permit(at, Role::Probe(self.probes)))
     }
 
     const fn permit(&self, at: Timestamp, role: Role) -> Permit {
@@ -271,12 +358,8 @@ impl Breaker {
         let Phase::Closed(window) = &mut self.phase else {
             return;
         };
-        let Counts { calls, failures, slow } = window
-            .count(at, Counts { calls: 1, failures: u32::from(failed), slow: u32::from(slow) });
-        if calls >= self.config.calls_min
-            && (is_share(failures, calls, self.config.failures_percent)
-                || is_share(slow, calls, self.config.slow_percent))
-        {
+        window.count(at, Counts::one(failed, slow));
+        if window.counts(at).are_too_bad(self.config.calls_min, &self.config) {
             self.open(at);
         }
     }

@@ -1,32 +1,15 @@
 //! The calls of the last few seconds, counted in buckets.
 
 use super::config::BUCKETS;
+use super::counts::Counts;
+use super::fleet::Bucket;
 use contracts::Timestamp;
 use std::time::Duration;
 
-/// What was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) calls: u32,
-    pub(super) failures: u32,
-    pub(super) slow: u32,
-}
-
-impl Counts {
-    fn add(&mut self, other: Self) {
-        self.calls = self.calls.saturating_add(other.calls);
-        self.failures = self.failures.saturating_add(other.failures);
-        self.slow = self.slow.saturating_add(other.slow);
-    }
-}
-
-/// Whether `part` is at least `percent` of `whole`.
-pub(super) fn is_share(part: u32, whole: u32, percent: u8) -> bool {
-    u64::from(part) * 100 >= u64::from(whole) * u64::from(percent)
-}
+const EMPTY: [(i64, Counts); BUCKETS] = [(i64::MIN, Counts::NONE); BUCKETS];
 
 /// A ring of buckets, each named by its number since the epoch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Window {
     width_ms: i64,
     buckets: [(i64, Counts); BUCKETS],
@@ -36,29 +19,51 @@ impl Window {
     pub(super) fn new(width: Duration) -> Self {
         Self {
             width_ms: i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1),
-            buckets: [(i64::MIN, Counts::default()); BUCKETS],
+            buckets: EMPTY,
         }
     }
 
-    /// Counts a call that ended at `at`, and answers the counts of the window that ends there.
-    pub(super) fn count(&mut self, at: Timestamp, call: Counts) -> Counts {
+    /// Counts a call that ended at `at`.
+    pub(super) fn count(&mut self, at: Timestamp, call: Counts) {
         let number = at.as_millis().div_euclid(self.width_ms);
         let ring = i64::try_from(BUCKETS).unwrap_or(1);
         let place = usize::try_from(number.rem_euclid(ring)).unwrap_or(0);
         if let Some((held, counts)) = self.buckets.get_mut(place) {
             if *held != number {
-                (*held, *counts) = (number, Counts::default());
+                (*held, *counts) = (number, Counts::NONE);
             }
             counts.add(call);
         }
-        self.counts(at)
+    }
+
+    /// Counts the calls of a bucket again that was taken out, unless another has its place by now.
+    pub(super) fn put_back(&mut self, bucket: Bucket) {
+        let ring = i64::try_from(BUCKETS).unwrap_or(1);
+        let place = usize::try_from(bucket.number.rem_euclid(ring)).unwrap_or(0);
+        if let Some((held, counts)) = self.buckets.get_mut(place) {
+            if *held < bucket.number {
+                (*held, *counts) = (bucket.number, bucket.counts);
+            } else if *held == bucket.number {
+                counts.add(bucket.counts);
+            }
+        }
+    }
+
+    /// Takes out all that was counted, in the order of time.
+    pub(super) fn take(&mut self) -> Vec<Bucket> {
+        let counted = self.buckets.iter().filter(|(_, counts)| *counts != Counts::NONE);
+        let mut buckets: Vec<Bucket> =
+            counted.map(|(number, counts)| Bucket { number: *number, counts: *counts }).collect();
+        buckets.sort_unstable_by_key(|bucket| bucket.number);
+        self.buckets = EMPTY;
+        buckets
     }
 
     /// The counts of the window that ends at `at`.
     pub(super) fn counts(&self, at: Timestamp) -> Counts {
         let last = at.as_millis().div_euclid(self.width_ms);
         let first = last.saturating_sub(i64::try_from(BUCKETS).unwrap_or(1) - 1);
-        let mut sum = Counts::default();
+        let mut sum = Counts::NONE;
         for (number, counts) in &self.buckets {
             if (first..=last).contains(number) {
                 sum.add(*counts);
@@ -91,14 +96,7 @@ mod tests {
     fn a_bucket_that_comes_round_again_starts_empty() {
         let mut window = Window::new(Duration::from_secs(1));
         window.count(Timestamp::from_millis(500), CALL);
-        let counts = window.count(Timestamp::from_millis(10_500), CALL);
-        assert_eq!(counts, CALL);
-    }
-
-    #[test]
-    fn shares_are_compared_without_rounding() {
-        assert!(is_share(1, 2, 50));
-        assert!(!is_share(49, 99, 50));
-        assert!(is_share(u32::MAX, u32::MAX, 100));
+        window.count(Timestamp::from_millis(10_500), CALL);
+        assert_eq!(window.counts(Timestamp::from_millis(10_500)), CALL);
     }
 }

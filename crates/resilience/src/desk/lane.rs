@@ -39,7 +39,7 @@ impl Gate {
     /// call wait here, nobody does: so an open one whose time is up counts as half-open.
     #[must_use]
     pub fn seen(views: &[View], function: &str, probes_max: u32, now: Timestamp) -> Self {
-        let Some(view) = views.iter().find(|view| view.function == function) else {
+        let Some(view) = views.iter().find(|view| view.name == function) else {
             return Self::Closed;
         };
         match (view.mode, view.state) {
@@ -110,6 +110,7 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::breaker::fleet::FleetRecord;
 
     const HALF: Gate = Gate::HalfOpen { probes: 3 };
 
@@ -127,8 +128,15 @@ mod tests {
     #[test]
     fn a_breaker_is_seen_as_those_who_wait_must_see_it() {
         let seen = |mode, state| {
-            let views = [View { function: "f".into(), mode, state, generation: 1 }];
-            Gate::seen(&views, "f", 3, at(0))
+            let view = View {
+                name: "f".into(),
+                mode,
+                state,
+                local: state,
+                fleet: FleetRecord::default(),
+                is_alone: false,
+            };
+            Gate::seen(&[view], "f", 3, at(0))
         };
         let open = |ms| State::Open { until: at(ms) };
         assert_eq!(Gate::seen(&[], "f", 3, at(0)), Gate::Closed);
