@@ -3,6 +3,7 @@
 use crate::envelope::fact;
 use crate::id::{OrderId, Sku};
 use crate::order::Quantity;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The stock of one product that one order touches; the payload of every inventory task.
@@ -16,6 +17,10 @@ pub struct StockTask {
     pub order_id: OrderId,
     /// What and how many.
     pub lines: Vec<Quantity>,
+    /// Until when the order will be decided; told by `reserve_stock`. What is held then is given
+    /// back by the saga: stock never lets go of it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
 }
 
 /// What happened to the stock of one product for one order.
@@ -27,6 +32,9 @@ pub struct StockMovement {
     pub order_id: OrderId,
     /// How many.
     pub quantity: u32,
+    /// Until when the order will be decided, where stock went to reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
 }
 
 macro_rules! movements {

@@ -3,6 +3,7 @@
 use crate::envelope::fact;
 use crate::id::{OrderId, Sku, UserId};
 use crate::money::Money;
+use crate::time::Timestamp;
 use crate::user::Contact;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -42,6 +43,8 @@ pub struct ValidOrder {
     pub total: Money,
     /// The card to charge, as the gateway names it.
     pub card_token: String,
+    /// Until when it is to be confirmed or rejected; an outage is waited for until then.
+    pub decide_by: Timestamp,
 }
 
 /// The order is paid and its stock is taken.

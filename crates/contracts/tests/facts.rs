@@ -118,6 +118,9 @@ fn every_stock_event_of_version_1_reads_and_is_written_as_it_was() {
     let source = "ordersaga.inventory";
     let moved = json!({"sku": "TEA", "order_id": ORDER, "quantity": 2});
     check::<StockReserved>(source, "StockReserved", moved.clone());
+    let mut held = moved.clone();
+    held["held_until"] = json!("2026-11-23T06:15:00.000Z");
+    check::<StockReserved>(source, "StockReserved", held);
     check::<StockReleased>(source, "StockReleased", moved.clone());
     check::<StockCommitted>(source, "StockCommitted", moved.clone());
     check::<StockReturned>(source, "StockReturned", moved);

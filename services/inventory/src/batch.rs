@@ -95,12 +95,12 @@ impl<'a> Batch<'a> {
             && after.reservation != before.reservation
             && let Some(record) = ReservationRecord::of(after.reservation, self.now)
         {
-            let body = ports::record::text(&record);
+            let body = ports::record::text(&record.until(call.held_until));
             decision.writes.push(put(name, item, body, self.expiry(after.reservation)));
         }
         for event in &events {
             let sequence = stock.changes + 1;
-            if let Some(told) = self.told(call.order_id.as_ref(), event, sequence) {
+            if let Some(told) = self.told(call, event, sequence) {
                 stock.changes = sequence;
                 decision.outbox.push(told);
             }
@@ -121,7 +121,8 @@ impl<'a> Batch<'a> {
     }
 
     /// What others are told of an event; marks that move nothing are not told.
-    fn told(&self, order_id: Option<&OrderId>, event: &Event, sequence: u64) -> Option<Envelope> {
+    fn told(&self, call: &Call, event: &Event, sequence: u64) -> Option<Envelope> {
+        let order_id = call.order_id.as_ref();
         let origin = Origin {
             at: self.now,
             aggregate: self.partition.as_str(),
@@ -132,12 +133,14 @@ impl<'a> Batch<'a> {
         let sku = self.sku.clone();
         let movement = |quantity: u32| {
             let order_id = order_id?.clone();
-            Some(StockMovement { sku: sku.clone(), order_id, quantity })
+            Some(StockMovement { sku: sku.clone(), order_id, quantity, held_until: None })
         };
         match *event {
             Event::Set { on_hand } => Some(Envelope::of(&StockSet { sku, on_hand }, &origin)),
             Event::Reserved { quantity } => {
-                movement(quantity).map(|moved| Envelope::of(&StockReserved(moved), &origin))
+                let held_until = call.held_until;
+                let moved = movement(quantity).map(|moved| StockMovement { held_until, ..moved });
+                moved.map(|moved| Envelope::of(&StockReserved(moved), &origin))
             }
             Event::Committed { quantity } => {
                 movement(quantity).map(|moved| Envelope::of(&StockCommitted(moved), &origin))

@@ -15,7 +15,7 @@
 //! Does not own: what serving means ([`crate::service`]).
 
 use crate::stock::{Command, Rejection};
-use contracts::{OrderId, Sku};
+use contracts::{OrderId, Sku, Timestamp};
 use futures::channel::oneshot;
 use ports::aggregate::Failure;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -31,6 +31,8 @@ const _: () = assert!(2 * BATCH_MAX < ports::store::WRITES_MAX);
 pub(crate) struct Call {
     pub(crate) order_id: Option<OrderId>,
     pub(crate) command: Command,
+    /// Until when the order will be decided: no rule looks at it, people do.
+    pub(crate) held_until: Option<Timestamp>,
 }
 
 /// What came of a call.

@@ -91,6 +91,9 @@ pub(crate) struct ReservationRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quantity: Option<u32>,
     at: Timestamp,
+    /// Until when the order will be decided, while it holds something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held_until: Option<Timestamp>,
 }
 
 impl ReservationRecord {
@@ -104,7 +107,15 @@ impl ReservationRecord {
             Reservation::Returned => (Status::Returned, None),
             Reservation::Released => (Status::Released, None),
         };
-        Some(Self { v: VERSION, status, quantity, at })
+        Some(Self { v: VERSION, status, quantity, at, held_until: None })
+    }
+
+    /// The record of a hold, with the time that it is for.
+    pub(crate) fn until(self, held_until: Option<Timestamp>) -> Self {
+        match self.status {
+            Status::Reserved => Self { held_until, ..self },
+            Status::Barred | Status::Committed | Status::Returned | Status::Released => self,
+        }
     }
 }
 
@@ -181,6 +192,20 @@ mod tests {
             let record = ReservationRecord::of(read, at).unwrap();
             assert_eq!(record::text(&record), body);
         }
+    }
+
+    #[test]
+    fn a_hold_says_until_when_its_order_will_be_decided() {
+        let at = "2026-11-23T06:00:00.000Z".parse().unwrap();
+        let until = Some("2026-11-23T06:15:00.000Z".parse().unwrap());
+        let body = |reservation| {
+            record::text(&ReservationRecord::of(reservation, at).unwrap().until(until))
+        };
+        let held = body(Reservation::Reserved { quantity: 2 });
+        assert!(held.contains(r#""held_until":"2026-11-23T06:15:00.000Z""#), "{held}");
+        let read = reservation(Some(&stored(&held))).unwrap();
+        assert_eq!(read, Reservation::Reserved { quantity: 2 });
+        assert!(!body(Reservation::Committed { quantity: 2 }).contains("held_until"));
     }
 
     #[test]

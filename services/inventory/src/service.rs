@@ -124,7 +124,7 @@ impl Service {
     ) -> Result<StockView, Failure<Rejection>> {
         self.must_be_listed(sku).await?;
         let command = stock::Command::Set { on_hand: body.on_hand };
-        self.execute(sku, Call { order_id: None, command }).await?;
+        self.execute(sku, Call { order_id: None, command, held_until: None }).await?;
         self.stock(sku).await
     }
 

@@ -14,7 +14,6 @@
 use crate::queue::{Call, Verdict};
 use crate::service::Service;
 use crate::stock::{Command, Rejection};
-use contracts::OrderId;
 use contracts::inventory::StockTask;
 use contracts::order::Quantity;
 use contracts::task::TaskCall;
@@ -62,7 +61,12 @@ impl Service {
     /// Runs every line, whatever becomes of the others, and gives the gravest verdict.
     async fn run(&self, task: &StockTask, command: fn(u32) -> Command) -> Result<(), TaskError> {
         let lines = task.lines.iter().map(async |line| {
-            let done = self.run_line(&task.order_id, line, command(line.quantity)).await;
+            let call = Call {
+                order_id: Some(task.order_id.clone()),
+                command: command(line.quantity),
+                held_until: task.held_until,
+            };
+            let done = self.run_line(line, call).await;
             done.map_err(|failure| refusal(line, failure))
         });
         let errors = join_all(lines).await.into_iter().filter_map(Result::err);
@@ -74,9 +78,8 @@ impl Service {
         }
     }
 
-    async fn run_line(&self, order_id: &OrderId, line: &Quantity, command: Command) -> Verdict {
-        let order_id = Some(order_id.clone());
-        let done = self.execute(&line.sku, Call { order_id, command }).await;
+    async fn run_line(&self, line: &Quantity, call: Call) -> Verdict {
+        let done = self.execute(&line.sku, call).await;
         if let Err(Failure::Rejected(Rejection::OutOfStock { .. })) = done {
             // Off the ordinary path, so that it does not pay for the question.
             self.must_be_listed(&line.sku).await?;

@@ -164,6 +164,10 @@ pub struct OrderView {
     /// When it was placed.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// Until when it is to be confirmed or rejected; until then its saga waits for an outage to
+    /// pass, and what it has reserved is held.
+    #[schema(value_type = String, format = DateTime)]
+    pub decide_by: Timestamp,
     /// When it changed last.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
@@ -275,6 +279,7 @@ impl OrderView {
             lines: details.lines.iter().map(LineView::from).collect(),
             execution: format!("{machine}/{}", details.id),
             created_at: details.placed_at,
+            decide_by: details.decide_by(),
             updated_at: stored.updated_at,
             version: stored.version,
             timeline,

@@ -70,6 +70,7 @@ pub(crate) fn valid(details: &Details) -> ValidOrder {
         lines: quantities(&details.lines),
         total: details.total,
         card_token: details.card_token.clone(),
+        decide_by: details.decide_by(),
     }
 }
 

@@ -9,7 +9,7 @@ fn sku() -> Sku {
 
 fn call(order: u32) -> Call {
     let order_id = OrderId::from_uuid(contracts::id::derived(&[&order.to_string()]));
-    Call { order_id: Some(order_id), command: Command::Release }
+    Call { order_id: Some(order_id), command: Command::Release, held_until: None }
 }
 
 #[track_caller]

@@ -121,6 +121,7 @@ fn the_answer_to_a_new_order_never_changes_its_shape() {
             r#""unit_price":{"amount_minor":450,"currency":"EUR"}}],"#,
             r#""execution":"place-order/ord_00000000000000000000000000000001","#,
             r#""created_at":"1970-01-01T00:00:00.000Z","#,
+            r#""decide_by":"1970-01-01T00:15:00.000Z","#,
             r#""updated_at":"1970-01-01T00:00:00.000Z","version":3}"#,
         )
     );

@@ -61,6 +61,10 @@ async fn a_saga_learns_what_its_order_wants() {
     let placed: contracts::order::ValidOrder = serde_json::from_value(answer.unwrap()).unwrap();
     assert_eq!((placed.order_id, placed.total.amount_minor), (order_id, 2_899));
     assert_eq!((placed.lines.len(), placed.card_token.as_str()), (2, "tok_visa"));
+    assert_eq!(
+        placed.decide_by,
+        ports::Clock::now(&*world.clock).plus(crate::order::DECIDE_WITHIN)
+    );
 }
 
 #[tokio::test]
