@@ -14,13 +14,18 @@
 //! Does not own: the gateway, which keeps books of its own ([`ports::PaymentGateway`]).
 
 pub mod api;
+mod calls;
 pub mod ledger;
 pub mod payment;
+pub mod reconciliation;
 mod record;
 mod service;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod unsettled;
 
+pub use calls::KEY_HONOURED;
 pub use service::Service;
 pub use tasks::FUNCTION;
+pub use unsettled::{Settlement, Undoing, Unsettled};

@@ -8,7 +8,6 @@ use crate::ledger::{Entry, Movement};
 use crate::payment::{self, Command, Event, Rejection, State};
 use crate::record::{EntryRecord, Facts, PaymentRecord};
 use contracts::envelope::Origin;
-use contracts::http::PageRequest;
 use contracts::payment::{
     PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentMovement, PaymentRefunded,
     PaymentVoided,
@@ -16,17 +15,17 @@ use contracts::payment::{
 use contracts::{Envelope, Money, OrderId, PaymentId, Timestamp};
 use ports::aggregate::{Aggregates, Decision, Failure};
 use ports::record;
-use ports::store::{Cursor, Direction, Expect, IndexKey, Item, Partition, Query, Write};
+use ports::store::{Expect, IndexKey, Item, Partition, Write};
 use ports::{PaymentGateway, Result};
 use std::sync::Arc;
 
-const STATE: &str = "state";
-const UNSETTLED: &str = "payments-unsettled";
-const ALL: &str = "all";
+pub(crate) const STATE: &str = "state";
+pub(crate) const UNSETTLED: &str = "payments-unsettled";
+pub(crate) const ALL: &str = "all";
 
 /// The payments, and what can be done with them.
 pub struct Service {
-    aggregates: Arc<Aggregates>,
+    pub(crate) aggregates: Arc<Aggregates>,
     pub(crate) gateway: Arc<dyn PaymentGateway>,
 }
 
@@ -37,6 +36,8 @@ pub(crate) struct Step {
     pub(crate) state: Option<State>,
     /// Whether the command changed it.
     pub(crate) is_news: bool,
+    /// Since when it is as it is.
+    pub(crate) since: Timestamp,
 }
 
 impl Service {
@@ -60,28 +61,7 @@ impl Service {
         Ok(PaymentList { items: views, next_cursor: None })
     }
 
-    /// Lists payments of which the gateway may know more than we do, the oldest first.
-    ///
-    /// # Errors
-    /// `Invalid` for a cursor that the store did not make. `Unavailable`, `Corrupt`.
-    pub async fn unsettled(&self, page: PageRequest) -> Result<PaymentList> {
-        let query = Query {
-            index: UNSETTLED,
-            key: ALL.to_owned(),
-            direction: Direction::Ascending,
-            limit: page.limit,
-            after: page.cursor.map(Cursor),
-        };
-        let page = self.aggregates.store().query(query).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for found in &page.items {
-            items.push(self.view(&found.item).await?);
-        }
-        let next_cursor = page.next.map(|cursor| cursor.0);
-        Ok(PaymentList { items, next_cursor })
-    }
-
-    async fn view(&self, item: &Item) -> Result<PaymentView> {
+    pub(crate) async fn view(&self, item: &Item) -> Result<PaymentView> {
         let record = PaymentRecord::read(item)?;
         let names: Vec<String> = (1..=record.entries).map(entry_name).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -117,12 +97,17 @@ impl Service {
             .await
             .map_err(Failure::flatten)?;
         let (record, is_news): Reply = answer.reply();
+        let since = record.as_ref().map_or(now, |record| record.updated_at);
         let state = record.map(|record| record.state()).transpose()?;
-        Ok(Step { state, is_news })
+        Ok(Step { state, is_news, since })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.aggregates.clock().now()
     }
 }
 
-fn partition(order_id: &OrderId) -> Partition {
+pub(crate) fn partition(order_id: &OrderId) -> Partition {
     Partition::of("payment", order_id)
 }
 
@@ -181,7 +166,7 @@ fn decision(
     Ok(Decision { writes, outbox, reply: (Some(record), true) })
 }
 
-fn put(name: String, expect: Expect, body: String, indexes: Vec<IndexKey>) -> Write {
+pub(crate) fn put(name: String, expect: Expect, body: String, indexes: Vec<IndexKey>) -> Write {
     Write::Put { name, expect, body, indexes, expires_at: None }
 }
 

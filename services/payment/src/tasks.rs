@@ -16,10 +16,12 @@
 //!               └─ left by an earlier attempt ─▶ look at the books first
 //! ```
 //!
-//! Every operation keeps its key for ever. A task that cannot find out answers
-//! [`TaskError::Unknown`]; its intent stays and is listed.
+//! How the gateway is asked is told in `calls`. A task that cannot find out answers
+//! [`TaskError::Unknown`]; its intent stays and is listed. Books that contradict what the gateway
+//! told us are `BooksDisagree`, which nothing but an operator can mend.
 
-use crate::payment::{self, Call, Command, Finding, Rejection, State};
+use crate::calls::Begun;
+use crate::payment::{self, Call, Command, Rejection, State};
 use crate::service::{Service, Step, payment_id};
 use contracts::order::OrderTask;
 use contracts::payment::{AuthorizePayment, PaymentReply};
@@ -27,8 +29,8 @@ use contracts::task::TaskCall;
 use contracts::{Money, OrderId, Timestamp};
 use futures::future::BoxFuture;
 use ports::aggregate::Failure;
-use ports::gateway::{Books, Operation, Outcome};
-use ports::task::{TaskContext, TaskError, TaskReply, Tasks, chain};
+use ports::gateway::Books;
+use ports::task::{TaskContext, TaskError, TaskReply, Tasks};
 use ports::{Error, Kind};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -44,7 +46,7 @@ const CALLS_MAX: usize = 3;
 const RESERVE: Duration = Duration::from_millis(250);
 
 /// How long the gateway may be waited for; as long as its client likes, if nobody says.
-type Until = Option<Timestamp>;
+pub(crate) type Until = Option<Timestamp>;
 
 impl Tasks for Service {
     fn function(&self) -> &'static str {
@@ -103,7 +105,11 @@ impl Service {
     }
 
     /// Lets go of the hold, and bars what may still come: undoes [`Self::authorize_payment`].
-    async fn void_payment(&self, task: OrderTask, until: Until) -> Result<PaymentReply, TaskError> {
+    pub(crate) async fn void_payment(
+        &self,
+        task: OrderTask,
+        until: Until,
+    ) -> Result<PaymentReply, TaskError> {
         let plan = Plan {
             command: Command::Void,
             is_mine: |call| matches!(call, Call::Void { .. } | Call::Refund { .. }),
@@ -129,7 +135,7 @@ impl Service {
     }
 
     /// Gives back what was taken: undoes [`Self::capture_payment`].
-    async fn refund_payment(
+    pub(crate) async fn refund_payment(
         &self,
         task: OrderTask,
         until: Until,
@@ -137,10 +143,11 @@ impl Service {
         let order_id = &task.order_id;
         let state = self.find(order_id).await?;
         // A capture of unknown outcome is looked for, but not sent: the void that follows bars it.
-        if let Some(capture @ Call::Capture { .. }) = payment::outstanding(state.as_ref())
-            && let Some(captured) = self.look(order_id, &capture, until).await?
-        {
-            self.change(order_id, &Command::Note(captured)).await?;
+        if let Some(capture @ Call::Capture { .. }) = payment::outstanding(state.as_ref()) {
+            let looked = self.look(order_id, &capture, until).await;
+            if let Some(captured) = self.or_tried(order_id, looked).await? {
+                self.change(order_id, &Command::Note(captured)).await?;
+            }
         }
         let plan = Plan {
             command: Command::Refund,
@@ -158,7 +165,9 @@ impl Service {
             let Some(call) = call.filter(plan.is_mine) else {
                 return Ok(reply(order_id, step.state.as_ref(), plan.moved_minor));
             };
-            let finding = self.conclude(order_id, &call, step.is_news, plan.until).await?;
+            let begun = Begun { is_fresh: step.is_news, at: step.since };
+            let concluded = self.conclude(order_id, &call, begun, plan.until).await;
+            let finding = self.or_tried(order_id, concluded).await?;
             step = self.change(order_id, &Command::Note(finding)).await?;
             step.is_news = false;
             // What the command is answered now is what it is answered whenever it is asked again.
@@ -168,136 +177,28 @@ impl Service {
         Err(Error::new(Kind::Conflict, doing).into())
     }
 
-    async fn change(&self, order_id: &OrderId, command: &Command) -> Result<Step, TaskError> {
-        let done = self.execute(order_id, command).await;
-        done.map_err(|failure| match failure {
-            Failure::Rejected(rejection) => refusal(rejection),
-            Failure::World(error) => TaskError::World(error),
-            Failure::KeyReused => {
-                let doing = format!("change the payment of {order_id}");
-                TaskError::World(Error::new(Kind::Invalid, doing))
-            }
-        })
-    }
-
-    /// Finds out what came of a call, and sends it where that is the way to find out.
-    async fn conclude(
+    /// Keeps in sight what an attempt that found nothing out failed with.
+    async fn or_tried<T>(
         &self,
         order_id: &OrderId,
-        call: &Call,
-        is_fresh: bool,
-        until: Until,
-    ) -> Result<Finding, TaskError> {
-        // Somebody began this before us, and may have sent it.
-        if !is_fresh && let Some(finding) = self.look(order_id, call, until).await? {
-            return Ok(finding);
-        }
-        let why = match self.send(order_id, call, until).await? {
-            Sent::Answered(finding) => return Ok(finding),
-            Sent::Unknown(why) => why,
-        };
-        // From here on nothing may be taken for a "did not happen".
-        let unknown = |error: TaskError| {
+        outcome: Result<T, TaskError>,
+    ) -> Result<T, TaskError> {
+        if let Err(error) = &outcome {
             let (name, cause) = error.named();
-            TaskError::Unknown(format!("{why}; then {name}: {cause}"))
-        };
-        if let Some(finding) = self.look(order_id, call, until).await.map_err(unknown)? {
-            return Ok(finding);
+            // The attempt's own failure is what matters; without this note the payment is listed,
+            // too, because its intent is.
+            drop(self.note_try(order_id, &format!("{name}: {cause}")).await);
         }
-        match self.send(order_id, call, until).await {
-            Ok(Sent::Answered(finding)) => Ok(finding),
-            Ok(Sent::Unknown(why)) => Err(TaskError::Unknown(why)),
-            Err(failed @ TaskError::Failed { .. }) => Err(failed),
-            Err(error) => Err(unknown(error)),
-        }
+        outcome
     }
 
-    /// Looks for a call in the gateway's books.
-    async fn look(
+    pub(crate) async fn change(
         &self,
         order_id: &OrderId,
-        call: &Call,
-        until: Until,
-    ) -> Result<Option<Finding>, TaskError> {
-        if !call.is_on_the_books() {
-            return Ok(None);
-        }
-        let books = self.gateway.find(order_id.as_str(), until).await?;
-        Finding::shown(call, &books).map_err(refusal)
-    }
-
-    async fn send(&self, order_id: &OrderId, call: &Call, until: Until) -> Result<Sent, TaskError> {
-        let operation = Operation { deadline: until, ..operation(order_id, call) };
-        let gateway = &self.gateway;
-        let outcome = match call {
-            Call::Authorize { card_token, .. } => gateway.authorize(&operation, card_token).await,
-            Call::Capture { .. } => gateway.capture(&operation).await,
-            Call::Refund { .. } => gateway.refund(&operation).await,
-            Call::Void { .. } => gateway.void(&operation).await,
-        };
-        let finding = match outcome {
-            Ok(Outcome::Done) => self.done(order_id, call, until).await?,
-            Ok(Outcome::Declined { reason }) => declined(call, reason)?,
-            Ok(Outcome::Unknown { why }) => return Ok(Sent::Unknown(why)),
-            // No answer in time is no answer, whoever says so.
-            Err(error) if error.kind() == Kind::Timeout => {
-                return Ok(Sent::Unknown(chain(&error)));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Sent::Answered(finding))
-    }
-
-    async fn done(
-        &self,
-        order_id: &OrderId,
-        call: &Call,
-        until: Until,
-    ) -> Result<Finding, TaskError> {
-        Ok(match call {
-            Call::Authorize { .. } => Finding::Authorized,
-            Call::Capture { .. } => Finding::Captured,
-            Call::Refund { .. } => Finding::Refunded,
-            // Only now can nothing be added to the books but by us.
-            Call::Void { .. } => {
-                Finding::Closed(self.gateway.find(order_id.as_str(), until).await?)
-            }
-        })
-    }
-}
-
-/// What came of sending a call.
-enum Sent {
-    Answered(Finding),
-    /// It may have happened; why we cannot tell.
-    Unknown(String),
-}
-
-fn declined(call: &Call, reason: String) -> Result<Finding, TaskError> {
-    let failed = |error: &str, cause| TaskError::Failed { error: error.to_owned(), cause };
-    match call {
-        Call::Authorize { .. } => Ok(Finding::Declined { reason }),
-        Call::Capture { .. } => Ok(Finding::CaptureDeclined { reason }),
-        // The intent stays: an undoing ends only in done, or before an operator.
-        Call::Refund { .. } => Err(failed("RefundDeclined", reason)),
-        Call::Void { .. } => Err(failed("VoidDeclined", reason)),
-    }
-}
-
-/// The operation that a call is; it has the same key and amount whenever it is sent.
-fn operation(order_id: &OrderId, call: &Call) -> Operation {
-    let step = match call {
-        Call::Authorize { .. } => "authorize",
-        Call::Capture { .. } => "capture",
-        Call::Refund { .. } => "refund",
-        Call::Void { .. } => "void",
-    };
-    let key = contracts::id::derived(&["payment", order_id.as_str(), step]);
-    Operation {
-        reference: order_id.to_string(),
-        key: key.to_string(),
-        amount: call.amount(),
-        deadline: None,
+        command: &Command,
+    ) -> Result<Step, TaskError> {
+        let done = self.execute(order_id, command).await;
+        done.map_err(|failure| as_task_error(order_id, failure))
     }
 }
 
@@ -316,7 +217,19 @@ fn reply(
     PaymentReply { payment_id: payment_id(order_id), amount }
 }
 
-fn refusal(rejection: Rejection) -> TaskError {
+/// A payment's failure as a state machine sees it.
+pub(crate) fn as_task_error(order_id: &OrderId, failure: Failure<Rejection>) -> TaskError {
+    match failure {
+        Failure::Rejected(rejection) => refusal(rejection),
+        Failure::World(error) => error.into(),
+        Failure::KeyReused => {
+            let doing = format!("change the payment of {order_id}");
+            Error::new(Kind::Invalid, doing).into()
+        }
+    }
+}
+
+pub(crate) fn refusal(rejection: Rejection) -> TaskError {
     let error = match &rejection {
         Rejection::Declined { .. } => "PaymentDeclined",
         Rejection::CaptureDeclined { .. } => "CaptureDeclined",
@@ -325,10 +238,8 @@ fn refusal(rejection: Rejection) -> TaskError {
         Rejection::OtherAmount { .. } => "OtherAmount",
         Rejection::PaymentRefunded => "PaymentRefunded",
         Rejection::PaymentVoided => "PaymentVoided",
-        Rejection::BooksDisagree { .. } => {
-            let error = Error::new(Kind::Corrupt, "reconcile with the payment gateway");
-            return error.because(rejection.to_string()).into();
-        }
+        // No retry helps: an operator must look at both.
+        Rejection::BooksDisagree { .. } => "BooksDisagree",
     };
     TaskError::Failed { error: error.to_owned(), cause: rejection.to_string() }
 }

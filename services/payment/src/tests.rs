@@ -6,6 +6,7 @@ mod cases;
 mod laws;
 mod model_gateway;
 mod sandbox;
+mod unknown;
 
 use crate::Service;
 use crate::api::PaymentView;
@@ -17,7 +18,7 @@ use contracts::task::TaskCall;
 use contracts::{Currency, Money, OrderId};
 use ports::gateway::Books;
 use ports::task::{TaskContext, TaskError, Tasks as _};
-use ports::{Aggregates, PaymentGateway};
+use ports::{Aggregates, Clock, PaymentGateway};
 use serde_json::json;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -34,9 +35,13 @@ struct House {
 
 impl House {
     fn build(gateway: Arc<dyn PaymentGateway>) -> Self {
+        Self::build_at(gateway, Arc::new(SystemClock::new()))
+    }
+
+    fn build_at(gateway: Arc<dyn PaymentGateway>, clock: Arc<dyn Clock>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(LocalDb::open(dir.path()).unwrap());
-        let aggregates = Aggregates::new(store.clone(), Arc::new(SystemClock::new()));
+        let aggregates = Aggregates::new(store.clone(), clock);
         Self { service: Service::new(Arc::new(aggregates), gateway), store, _dir: dir }
     }
 
@@ -57,7 +62,7 @@ impl House {
         let mut page = PageRequest::default();
         loop {
             let listed = self.service.unsettled(page).await.unwrap();
-            if listed.items.iter().any(|view| view.order_id == *order_id) {
+            if listed.items.iter().any(|found| found.payment.order_id == *order_id) {
                 return true;
             }
             match listed.next_cursor {

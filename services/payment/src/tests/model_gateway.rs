@@ -154,6 +154,11 @@ impl ModelGateway {
         (account.books, account.captures)
     }
 
+    /// Somebody changes the books at the gateway itself, without us.
+    pub(super) fn by_hand(&self, order_id: &OrderId, change: impl FnOnce(&mut Books)) {
+        change(&mut self.world().account(order_id.as_str()).books);
+    }
+
     /// What was asked since the last time, in order.
     pub(super) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.world().log)
