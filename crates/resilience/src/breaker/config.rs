@@ -43,6 +43,8 @@ pub struct Config {
     pub report_every: Duration,
     /// What an instance knows of the fleet is at most this old while calls are made.
     pub look_every: Duration,
+    /// For so long after its last call an instance keeps looking.
+    pub look_for: Duration,
     /// The first try of an instance to be elected comes this much later at most, each instance at
     /// its own time, so that a fleet does not ask in step.
     pub election_spread: Duration,
@@ -70,6 +72,8 @@ impl Default for Config {
             report_every: Duration::from_secs(2),
             // With the above: a fleet's failures open every instance within three seconds.
             look_every: Duration::from_secs(1),
+            // Whoever calls more rarely may make one call before it hears that the breaker is open.
+            look_for: Duration::from_mins(1),
             election_spread: Duration::from_secs(1),
         }
     }

@@ -34,8 +34,8 @@ pub struct Member {
     report_at: Option<Timestamp>,
     results: Vec<ProbeResult>,
     looked_at: Option<Timestamp>,
-    /// Whether a call has asked since the last look.
-    is_asked: bool,
+    /// When a call last asked.
+    asked_at: Option<Timestamp>,
     is_electing: bool,
     /// When this instance may first ask for a permit in this generation.
     ask_at: Timestamp,
@@ -156,7 +156,7 @@ impl Member {
             report_at: None,
             results: Vec::new(),
             looked_at: None,
-            is_asked: false,
+            asked_at: None,
             is_electing: false,
             ask_at: Timestamp::EPOCH,
             rest_until: Timestamp::EPOCH,
@@ -166,10 +166,8 @@ impl Member {
 
     /// Decides whether a call may be made at `at`.
     pub fn judge(&mut self, at: Timestamp) -> Verdict {
-        if !self.is_asked {
-            self.is_asked = true;
-            self.is_due_anew = true;
-        }
+        self.is_due_anew |= !self.is_in_use();
+        self.asked_at = Some(at);
         match self.gate(at) {
             Gate::Pass => Verdict::Known(self.pass(at)),
             Gate::Shut { retry_after } => Verdict::Known(self.shut(at, retry_after)),
@@ -237,7 +235,6 @@ impl Member {
     pub fn see(&mut self, record: FleetRecord, at: Timestamp) {
         self.contact = Contact::InTouch;
         self.looked_at = Some(at);
-        self.is_asked = false;
         if record.generation < self.fleet.generation {
             return;
         }
@@ -272,7 +269,7 @@ impl Member {
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         let results = (!self.results.is_empty()).then_some(Timestamp::EPOCH);
-        let look = self.is_asked.then(|| self.look_at());
+        let look = self.is_in_use().then(|| self.look_at());
         let due = [results, look, self.report_at].into_iter().flatten().min();
         due.map(|due| due.max(self.rest_until))
     }
@@ -280,7 +277,7 @@ impl Member {
     /// Whether the fleet's record is to be read at `at`.
     #[must_use]
     pub fn is_look_due(&self, at: Timestamp) -> bool {
-        self.is_asked && at >= self.look_at()
+        self.is_in_use() && at >= self.look_at()
     }
 
     /// Takes out what is to be reported at `at`, if anything is.
@@ -453,6 +450,12 @@ impl Member {
 
     fn look_at(&self) -> Timestamp {
         self.looked_at.map_or(Timestamp::EPOCH, |last| last.plus(self.config.look_every))
+    }
+
+    /// Whether the fleet's view is to be kept fresh: a call has asked not long before the last look.
+    fn is_in_use(&self) -> bool {
+        let kept = self.asked_at.map(|asked| asked.plus(self.config.look_for));
+        kept.is_some_and(|end| self.looked_at.is_none_or(|looked| looked <= end))
     }
 
     const fn is_fleet_open(&self) -> bool {
