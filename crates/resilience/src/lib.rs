@@ -14,6 +14,8 @@ pub mod desk;
 mod hand_clock;
 pub mod idempotency;
 pub mod metric;
+#[cfg(test)]
+mod models;
 pub mod park;
 mod refusal;
 #[cfg(test)]
