@@ -8,6 +8,7 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod bulkhead;
 pub mod deadline;
 pub mod desk;
 #[cfg(test)]
