@@ -24,6 +24,7 @@ mod scripted;
 mod seam;
 #[cfg(test)]
 mod spare;
+pub mod stack;
 mod task_policy;
 mod tasks;
 

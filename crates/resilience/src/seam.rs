@@ -1,15 +1,16 @@
-//! The task seam: all resilience of a call, around any transport, in one order.
+//! The task seam: the stack of a task's call ([`crate::stack::task`]) around any transport.
 //!
 //! ```text
-//! engine ──▶ park ──▶ deadline ──▶ breaker ──▶ transport ──▶ service
+//! engine ──▶ park ──▶ deadline ──▶ bulkhead ──▶ breaker ──▶ transport ──▶ service
 //! ```
 //!
-//! A breaker that is open rejects; the layer before it drops the call when its time is up; the
-//! outermost waits for the breaker and calls again while there is time.
+//! Owns: making the seam of a process. Does not own: the order of the layers, and why.
 
-use crate::breaker::{self, BreakerLayer, Breakers, Guarded};
-use crate::deadline::{DeadlineLayer, OfTask, Timed};
-use crate::park::{self, Park, ParkLayer};
+use crate::breaker::{self, Breakers, Guarded};
+use crate::bulkhead::{self, Bulkhead, Bulkheads};
+use crate::deadline::{self, Timed};
+use crate::park::{self, Park};
+use crate::stack::{self, TaskParts};
 use crate::task_policy::TaskPolicy;
 use crate::tasks::InProcess;
 use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
@@ -25,14 +26,19 @@ use tower_service::Service;
 pub struct Config {
     /// What every function's breaker goes by.
     pub breaker: breaker::Config,
+    /// How many calls of a function run and wait.
+    pub bulkhead: bulkhead::Config,
     /// The functions whose callers park by themselves: a rejection reaches them at once.
     pub parks_itself: BTreeSet<String>,
 }
 
-/// A transport with all resilience around it; clones share their breakers.
+/// A transport behind its bulkheads and breakers, each call with its deadline.
+type Bounded<S> = Timed<Bulkhead<Guarded<S, TaskPolicy>, bulkhead::OfTask>, deadline::OfTask>;
+
+/// A transport with all resilience around it; clones share their breakers and bulkheads.
 #[derive(Clone, Debug)]
 pub struct Seam<S> {
-    layers: Park<Timed<Guarded<S, TaskPolicy>, OfTask>>,
+    layers: Park<Bounded<S>>,
     breakers: Arc<Breakers>,
 }
 
@@ -44,23 +50,22 @@ impl<S> Seam<S> {
         ids: &Arc<dyn Ids>,
         config: Config,
     ) -> Self {
-        let breakers = Breakers::new(config.breaker, Arc::clone(clock), Arc::clone(ids));
-        Self::behind(Arc::new(breakers), transport, clock, ids, config.parks_itself)
+        let Config { breaker, bulkhead, parks_itself } = config;
+        let breakers = Breakers::new(breaker, Arc::clone(clock), Arc::clone(ids));
+        let parts = TaskParts {
+            clock: Arc::clone(clock),
+            ids: Arc::clone(ids),
+            breakers: Arc::new(breakers),
+            bulkheads: Bulkheads::new(bulkhead),
+            parks_itself,
+        };
+        Self::of(transport, parts)
     }
 
-    /// Puts the layers around a transport, with breakers that were made before.
-    pub fn behind(
-        breakers: Arc<Breakers>,
-        transport: S,
-        clock: &Arc<dyn Clock>,
-        ids: &Arc<dyn Ids>,
-        parks_itself: BTreeSet<String>,
-    ) -> Self {
-        let guarded = BreakerLayer::new(Arc::clone(&breakers), TaskPolicy).layer(transport);
-        let timed = DeadlineLayer::new(OfTask, Arc::clone(clock)).layer(guarded);
-        let park = ParkLayer::new(Arc::clone(clock), Arc::clone(ids));
-        let layers = park.except(parks_itself).layer(timed);
-        Self { layers, breakers }
+    /// Puts the layers around a transport, out of parts that were made before.
+    pub fn of(transport: S, parts: TaskParts) -> Self {
+        let breakers = Arc::clone(&parts.breakers);
+        Self { layers: stack::task(parts).layer(transport), breakers }
     }
 
     /// The breakers, to be looked at and switched by an operator.
@@ -86,7 +91,7 @@ where
 {
     type Response = TaskReply;
     type Error = TaskError;
-    type Future = park::ResponseFuture<Timed<Guarded<S, TaskPolicy>, OfTask>>;
+    type Future = park::ResponseFuture<Bounded<S>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         self.layers.poll_ready(cx)

@@ -11,10 +11,12 @@
 //! Owns: reading the header, the end of the waiting, and what is answered then.
 //! Does not own: what became of the call: it may have happened, and its record knows.
 
+mod event;
 mod http;
 mod layer;
 mod task;
 
+pub use event::OfEvent;
 pub use http::{ByHeader, HEADER, TIMEOUT_DEFAULT, TIMEOUT_MAX};
 pub use layer::{DeadlineLayer, Policy, ResponseFuture, Timed};
 pub use task::OfTask;
