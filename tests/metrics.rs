@@ -5,7 +5,7 @@ use system_tests::Shop;
 /// The value of a series, which has not begun yet if it is not shown.
 fn value(metrics: &str, series: &str) -> u32 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.map_or(0, |value| value.parse().unwrap())
+    line.map_or(0, |value| value.parse().expect("a whole number"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
