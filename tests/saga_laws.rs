@@ -3,11 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
 
-use asl::{End, Execution, Identity, Input, Invoke, Program, Start, What};
-use contracts::Timestamp;
+use asl::End;
 use contracts::task::error_name;
 use serde_json::{Value, json};
 use std::time::Duration;
+use system_tests::rehearsal::{Answer, DECIDE_WITHIN, Run, run};
 
 /// The steps of place-order, each with what undoes it.
 const STEPS: [(&str, &str); 4] = [
@@ -19,124 +19,30 @@ const STEPS: [(&str, &str); 4] = [
 /// The steps of cancel-order: each must be done.
 const CANCEL_STEPS: [&str; 5] =
     ["RefundPayment", "VoidPayment", "ReturnStock", "ReleaseStock", "CancelOrder"];
-/// A saga whose steps fail must be decided within this time: reservations cannot wait longer.
+/// What a step may meet in an outage: another try may help, so it is waited for.
+const OUTAGES: [&str; 11] = [
+    error_name::BREAKER_OPEN,
+    error_name::THROTTLED,
+    error_name::UNAVAILABLE,
+    error_name::TIMEOUT,
+    error_name::CONFLICT,
+    error_name::OUTCOME_UNKNOWN,
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "States.Timeout",
+];
+/// A saga whose steps fail must be decided within this time: an outage is waited for until the
+/// order's deadline, and the attempt that is under way then is brought to its end.
 const DECIDED_WITHIN: Duration = Duration::from_mins(30);
-/// A step that may not be given up must be in an operator's sight within this time.
-const PARKED_WITHIN: Duration = Duration::from_hours(1);
-/// How many steps of a machine a test follows before it calls it endless.
-const STEPS_MAX: u32 = 5_000;
-
-/// What the world answers to a call of a state.
-#[derive(Clone, Debug)]
-enum Answer {
-    Done,
-    Fails(&'static str),
-    Silence,
-}
-
-/// What a run of a machine did.
-#[derive(Debug, Default)]
-struct Run {
-    /// The states that called, repeats of one left out.
-    called: Vec<String>,
-    /// What `park_order` was told, each time.
-    parked: Vec<Value>,
-    end: Option<End>,
-    took: Duration,
-    /// How long it took until it was parked the first time.
-    parked_after: Option<Duration>,
-}
-
-fn program(machine: &str) -> Program {
-    Program::compile(&definition(machine)).unwrap()
-}
+/// A step that may not be given up must be in an operator's sight within this time: an hour, and
+/// the attempts that are under way then.
+const PARKED_WITHIN: Duration = Duration::from_mins(75);
 
 fn definition(machine: &str) -> String {
     let path = xtask::root().join(format!("state-machines/{machine}.asl.json"));
     std::fs::read_to_string(path).unwrap()
-}
-
-fn begin() -> What {
-    let order = json!({
-        "order_id": "ord_1", "user_id": "usr_1", "card_token": "tok_approve",
-        "lines": [{"sku": "TEA", "quantity": 2}],
-        "total": {"amount_minor": 2000, "currency": "EUR"},
-    });
-    let identity = Identity { id: "execution".into(), ..Identity::default() };
-    What::Start(Start { input: order.into(), identity, entry: None })
-}
-
-fn tell(program: &Program, execution: &mut Execution, at: Timestamp, what: What) {
-    let input = Input::new(at, 7, what);
-    for event in asl::decide(program, execution, &input).unwrap() {
-        asl::apply(execution, &event);
-    }
-}
-
-/// What the machine is told of an answer; nothing for silence.
-fn told(call: &Invoke, answer: &Answer) -> Option<What> {
-    let (visit, attempt) = (call.visit, call.attempt);
-    let payload = &call.arguments["Payload"];
-    match answer {
-        Answer::Done if call.token.is_some() => {
-            Some(What::TaskSucceeded { visit, attempt, output: json!({}).into() })
-        }
-        Answer::Done => {
-            // `validate_order` answers the order; nobody reads what the others answer.
-            let mut reply = json!({"order_id": "ord_1", "card_token": "tok_approve",
-                "lines": [{"sku": "TEA", "quantity": 2}],
-                "total": {"amount_minor": 2000, "currency": "EUR"}});
-            reply["asked"] = payload["task"].clone();
-            Some(What::TaskSucceeded { visit, attempt, output: json!({"Payload": reply}).into() })
-        }
-        Answer::Fails(error) => {
-            let (error, cause) = (Some((*error).to_owned()), Some(String::new()));
-            Some(What::TaskFailed { visit, attempt, error, cause })
-        }
-        Answer::Silence => None,
-    }
-}
-
-/// Runs a machine to its end; `answer` is asked for each call, with how often that state called.
-fn run(machine: &str, answer: impl Fn(&str, u32) -> Answer) -> Run {
-    let program = program(machine);
-    let (mut execution, mut run) = (Execution::default(), Run::default());
-    let start = Timestamp::from_millis(1_795_413_600_000);
-    let (mut now, mut calls) = (start, std::collections::BTreeMap::<String, u32>::new());
-    let mut silent = std::collections::BTreeSet::new();
-    tell(&program, &mut execution, now, begin());
-    for _ in 0..STEPS_MAX {
-        let owed = asl::outstanding(&program, &execution);
-        run.took = now.since(start);
-        if let Some(end) = owed.announce {
-            run.end = Some(end);
-            return run;
-        }
-        let fresh = owed.tasks.iter().find(|call| !silent.contains(&(call.visit, call.attempt)));
-        if let Some(call) = fresh {
-            if run.called.last().map(String::as_str) != Some(&*call.state) {
-                run.called.push(call.state.to_string());
-            }
-            let count = calls.entry(call.state.to_string()).or_default();
-            *count += 1;
-            if call.token.is_some() {
-                run.parked_after.get_or_insert(run.took);
-                run.parked.push(call.arguments["Payload"]["input"].clone());
-            }
-            match told(call, &answer(&call.state, *count)) {
-                Some(what) => tell(&program, &mut execution, now, what),
-                None => drop(silent.insert((call.visit, call.attempt))),
-            }
-        } else if let Some(callback) = owed.callbacks.first() {
-            // The operator has looked, and lets the saga go on.
-            let (token, output) = (callback.token.clone(), json!({}).into());
-            tell(&program, &mut execution, now, What::CallbackSucceeded { token, output });
-        } else {
-            now = owed.wake_at.expect("a running execution owes something").max(now);
-            tell(&program, &mut execution, now, What::TimerFired);
-        }
-    }
-    panic!("{machine} does not end: {run:#?}");
 }
 
 /// What must be called when the step at `failing` fails: it may have been done, so it is undone too.
@@ -156,7 +62,7 @@ fn assert_rejected(run: &Run, called: &[String]) {
 
 #[test]
 fn an_order_whose_steps_all_work_is_confirmed() {
-    let run = run("place-order", |_, _| Answer::Done);
+    let run = run("place-order", |_| Answer::Done);
     let called = [
         "ValidateOrder",
         "ReserveStock",
@@ -171,38 +77,35 @@ fn an_order_whose_steps_all_work_is_confirmed() {
 
 #[test]
 fn whatever_a_step_fails_with_all_that_may_have_been_done_is_undone_in_reverse() {
-    let mut failures: Vec<Answer> = error_name::RETRYABLE.map(Answer::Fails).into();
-    failures.extend([
-        Answer::Fails("SomethingNobodyForesaw"),
-        Answer::Fails(error_name::BUG),
-        Answer::Fails("States.Timeout"),
-        Answer::Fails("Lambda.ServiceException"),
-        Answer::Silence,
-    ]);
-    for (failing, (step, _)) in STEPS.iter().enumerate() {
-        for failure in &failures {
-            let run =
-                run(
-                    "place-order",
-                    |state, _| {
-                        if state == *step { failure.clone() } else { Answer::Done }
-                    },
-                );
+    let at_once = ["SomethingNobodyForesaw", error_name::BUG, error_name::INVALID];
+    let mut failures: Vec<(Answer, bool)> =
+        OUTAGES.map(|error| (Answer::Fails(error), true)).into();
+    failures.extend(at_once.map(|error| (Answer::Fails(error), false)));
+    failures.push((Answer::Silence, true));
+    for (failing, (step, undo)) in STEPS.iter().enumerate() {
+        for (failure, is_outage) in &failures {
+            let run = run("place-order", |asked| match asked.state {
+                state if state == *step => failure.clone(),
+                _ => Answer::Done,
+            });
             assert_rejected(&run, &undone_in_reverse(failing));
+            // An outage may pass; anything else will not.
+            let is_late = run.first[*undo] >= DECIDE_WITHIN;
+            assert_eq!(is_late, *is_outage, "{step} {failure:?}: {run:#?}");
         }
     }
 }
 
 #[test]
 fn a_certain_no_undoes_only_what_came_before_it() {
-    let declined = run("place-order", |state, _| match state {
+    let declined = run("place-order", |asked| match asked.state {
         "AuthorizePayment" => Answer::Fails("PaymentDeclined"),
         _ => Answer::Done,
     });
     let called =
         ["ValidateOrder", "ReserveStock", "AuthorizePayment", "ReleaseStock", "RejectOrder"];
     assert_rejected(&declined, &called.map(str::to_owned));
-    let no_capture = run("place-order", |state, _| match state {
+    let no_capture = run("place-order", |asked| match asked.state {
         "CapturePayment" => Answer::Fails("CaptureDeclined"),
         _ => Answer::Done,
     });
@@ -220,7 +123,7 @@ fn a_certain_no_undoes_only_what_came_before_it() {
 
 #[test]
 fn a_cancellation_found_at_the_point_of_no_return_undoes_everything() {
-    let run = run("place-order", |state, _| match state {
+    let run = run("place-order", |asked| match asked.state {
         "ConfirmOrder" => Answer::Fails("CancelRequested"),
         _ => Answer::Done,
     });
@@ -233,9 +136,11 @@ fn a_cancellation_found_at_the_point_of_no_return_undoes_everything() {
 fn a_compensation_is_tried_until_it_works() {
     for (_, undo) in STEPS {
         for fails in 1..=6 {
-            let run = run("place-order", |state, count| match state {
+            let run = run("place-order", |asked| match asked.state {
                 "CommitStock" => Answer::Fails("SomethingNobodyForesaw"),
-                state if state == undo && count <= fails => Answer::Fails(error_name::UNAVAILABLE),
+                state if state == undo && asked.count <= fails => {
+                    Answer::Fails(error_name::UNAVAILABLE)
+                }
                 _ => Answer::Done,
             });
             assert_rejected(&run, &undone_in_reverse(3));
@@ -247,7 +152,7 @@ fn a_compensation_is_tried_until_it_works() {
 fn a_compensation_that_cannot_be_done_is_parked_and_goes_on_with_itself_when_answered() {
     for undo in STEPS.map(|(_, undo)| undo).into_iter().chain(["RejectOrder"]) {
         let once_parked = std::cell::Cell::new(false);
-        let run = run("place-order", |state, _| match state {
+        let run = run("place-order", |asked| match asked.state {
             "CommitStock" => Answer::Fails("SomethingNobodyForesaw"),
             "CompensationFailed" => {
                 once_parked.set(true);
@@ -273,7 +178,7 @@ fn a_compensation_that_cannot_be_done_is_parked_and_goes_on_with_itself_when_ans
 #[test]
 fn a_confirmation_of_unknown_outcome_is_parked_and_never_compensated() {
     let once_parked = std::cell::Cell::new(false);
-    let run = run("place-order", |state, _| match state {
+    let run = run("place-order", |asked| match asked.state {
         "CompensationFailed" => {
             once_parked.set(true);
             Answer::Done
@@ -289,9 +194,9 @@ fn a_confirmation_of_unknown_outcome_is_parked_and_never_compensated() {
 #[test]
 fn a_step_that_cannot_even_be_parked_is_tried_again_by_itself() {
     for (failing, undo) in STEPS {
-        let run = run("place-order", |state, count| match state {
+        let run = run("place-order", |asked| match asked.state {
             state if state == failing => Answer::Fails("Broken"),
-            state if state == undo && count <= 5 => Answer::Fails("Broken"),
+            state if state == undo && asked.count <= 5 => Answer::Fails("Broken"),
             "CompensationFailed" => Answer::Fails("OrderEnded"),
             _ => Answer::Done,
         });
@@ -303,17 +208,19 @@ fn a_step_that_cannot_even_be_parked_is_tried_again_by_itself() {
 
 #[test]
 fn a_cancellation_does_every_step_however_often_one_of_them_fails() {
-    let all = run("cancel-order", |_, _| Answer::Done);
+    let all = run("cancel-order", |_| Answer::Done);
     assert_eq!(all.called, CANCEL_STEPS);
     assert!(matches!(all.end, Some(End::Succeeded { .. })));
     for step in CANCEL_STEPS {
-        let stubborn = run("cancel-order", |state, count| match state {
-            state if state == step && count <= 6 => Answer::Fails(error_name::OUTCOME_UNKNOWN),
+        let stubborn = run("cancel-order", |asked| match asked.state {
+            state if state == step && asked.count <= 6 => {
+                Answer::Fails(error_name::OUTCOME_UNKNOWN)
+            }
             _ => Answer::Done,
         });
         assert_eq!(stubborn.called, CANCEL_STEPS);
         let once_parked = std::cell::Cell::new(false);
-        let parked = run("cancel-order", |state, _| match state {
+        let parked = run("cancel-order", |asked| match asked.state {
             "CompensationFailed" => {
                 once_parked.set(true);
                 Answer::Done
@@ -341,16 +248,21 @@ fn longest(state: &Value) -> Duration {
     Duration::from_secs_f64((attempts + 1.0) * number(state, "TimeoutSeconds") + waits)
 }
 
+/// What a state tries again by itself.
+fn retried(state: &str) -> Vec<&'static str> {
+    let all = OUTAGES.into_iter();
+    match state {
+        // Its own time is up when its token's is.
+        "SuspendStep" => all.filter(|error| *error != "States.Timeout").collect(),
+        // Nobody suspends these two.
+        "CompensationFailed" | "ResumeOrder" => all.collect(),
+        // A rejected call was never made: there is nothing to try again.
+        _ => all.filter(|error| *error != error_name::BREAKER_OPEN).collect(),
+    }
+}
+
 #[test]
 fn every_call_ends_and_is_made_again_with_jitter_for_what_another_try_may_help_only() {
-    const AWS: [&str; 5] = [
-        "Lambda.ServiceException",
-        "Lambda.AWSLambdaException",
-        "Lambda.SdkClientException",
-        "Lambda.TooManyRequestsException",
-        "States.Timeout",
-    ];
-    let retried: Vec<_> = error_name::RETRYABLE.into_iter().chain(AWS).collect();
     for machine in ["place-order", "cancel-order"] {
         let definition: Value = serde_json::from_str(&definition(machine)).unwrap();
         let states = definition["States"].as_object().unwrap();
@@ -358,18 +270,15 @@ fn every_call_ends_and_is_made_again_with_jitter_for_what_another_try_may_help_o
             let retry = state["Retry"].as_array().expect(name);
             assert_eq!(retry.len(), 1, "{machine}/{name}: one loop for one call");
             assert_eq!(retry[0]["JitterStrategy"], "FULL", "{machine}/{name}");
-            assert_eq!(retry[0]["ErrorEquals"], json!(retried), "{machine}/{name}");
-            let longest = longest(state);
+            assert_eq!(retry[0]["ErrorEquals"], json!(retried(name)), "{machine}/{name}");
             let is_in_time = match name.as_str() {
-                // It waits for an operator, for a year.
-                "CompensationFailed" => true,
-                "ValidateOrder" => longest <= DECIDED_WITHIN,
-                step if STEPS.iter().any(|(forward, _)| *forward == step) => {
-                    longest <= DECIDED_WITHIN
-                }
-                _ => longest <= PARKED_WITHIN,
+                // One waits for an operator, for a year; the other for as long as there is time.
+                "CompensationFailed" | "SuspendStep" => true,
+                "ResumeOrder" => longest(state) <= PARKED_WITHIN,
+                // An attempt that begins at the deadline is brought to its end in time.
+                _ => DECIDE_WITHIN + longest(state) <= DECIDED_WITHIN,
             };
-            assert!(is_in_time, "{machine}/{name}: {longest:?}");
+            assert!(is_in_time, "{machine}/{name}");
             let last = state["Catch"].as_array().and_then(|catches| catches.last()).expect(name);
             assert_eq!(last["ErrorEquals"], json!(["States.ALL"]), "{machine}/{name}");
         }
@@ -386,7 +295,7 @@ fn a_step_that_never_answers_is_decided_or_parked_within_its_time() {
     let cases = places.map(|step| ("place-order", step));
     for (machine, silent) in cases.chain(CANCEL_STEPS.map(|step| ("cancel-order", step))) {
         let once_parked = std::cell::Cell::new(false);
-        let run = run(machine, |state, _| match state {
+        let run = run(machine, |asked| match asked.state {
             "CompensationFailed" => {
                 once_parked.set(true);
                 Answer::Done

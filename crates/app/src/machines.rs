@@ -19,10 +19,11 @@ pub(crate) const CANCEL_ORDER: Machine = Machine {
 };
 
 /// What stands for a function until it is deployed, and what it is called in this process.
-const SUBSTITUTIONS: [(&str, &str); 3] = [
+const SUBSTITUTIONS: [(&str, &str); 4] = [
     ("${OrderFunction}", order::tasks::FUNCTION),
     ("${InventoryFunction}", inventory::FUNCTION),
     ("${PaymentFunction}", payment::FUNCTION),
+    ("${DeskFunction}", resilience::desk::FUNCTION),
 ];
 
 impl Machine {

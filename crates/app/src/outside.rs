@@ -9,11 +9,20 @@ use gateway::HttpGateway;
 use integrations::{Documents, Functions, HttpApis, Integrations, Router};
 use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids, Result};
+use resilience::backoff::Exponential;
 use resilience::{InProcess, Seam, breaker};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The fewest calls a breaker judges by: this process is the whole fleet.
 const BREAKER_CALLS_MIN: u32 = 20;
+
+/// The longest a breaker stays open: probing is cheap here, and what waits for a function is to be
+/// through within 30 s of its return.
+const BREAKER_OPEN_MAX: Duration = Duration::from_secs(15);
+
+/// The functions that only our own state machines call, which suspend a step by themselves.
+const PARKS_ITSELF: [&str; 3] = [inventory::FUNCTION, order::tasks::FUNCTION, payment::FUNCTION];
 
 /// What services and state machines reach beside each other.
 pub(crate) struct Outside {
@@ -47,8 +56,15 @@ pub(crate) fn seam(
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
 ) -> Seam<Router<InProcess>> {
-    let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, ..Default::default() };
+    let open = Exponential { cap: BREAKER_OPEN_MAX, ..breaker::Config::default().open };
+    let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, open, ..Default::default() };
+    let parks_itself = PARKS_ITSELF.map(str::to_owned).into();
     let names: Vec<&str> = tasks.iter().map(|tasks| tasks.function()).collect();
     let router = Router::new(InProcess::new(tasks.clone()), &names, integrations);
-    Seam::around(router, clock, ids, resilience::Config { breaker, ..Default::default() })
+    Seam::around(
+        router,
+        clock,
+        ids,
+        resilience::Config { breaker, parks_itself, ..Default::default() },
+    )
 }

@@ -19,6 +19,8 @@ use gateway::{GatewayConfig, HttpGateway};
 use integrations::Router;
 use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids};
+use resilience::breaker::Breakers;
+use resilience::desk::Desk;
 use resilience::{InProcess, Seam};
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -108,7 +110,8 @@ impl System {
         let parts = Parts::default();
         let integrations = outside::integrations(&config.integrations, &db, &clock)?;
         let outside = Outside { gateway, integrations };
-        let (services, engine, functions) = connect(&db, &clock, &ids, outside, &parts.stopping);
+        let connected = connect(&db, &clock, &ids, outside, &parts.stopping);
+        let Connected { services, engine, functions, desk, breakers } = connected;
         for machine in [machines::PLACE_ORDER, machines::CANCEL_ORDER] {
             engine.publish(machine.name, &machine.definition()).await?;
         }
@@ -126,6 +129,10 @@ impl System {
         parts.run_infallible("the sagas", {
             let engine = engine.clone();
             async move { engine.run().await }
+        });
+        parts.run_infallible("the desk", {
+            let (sagas, stop) = (engine.clone(), parts.stop());
+            async move { desk.run(&sagas, |function| breakers.room(function), stop).await }
         });
         parts.run_infallible("the metrics", http::metrics::keep(Arc::clone(&clock), parts.stop()));
         let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
@@ -332,6 +339,15 @@ async fn control_plane(
     Ok(Arc::new(ControlPlane::open(ports, Arc::new(places), built_in).await?))
 }
 
+/// What works together once it is connected.
+struct Connected {
+    services: Arc<Services>,
+    engine: Engine,
+    functions: Arc<dyn Functions>,
+    desk: Arc<Desk>,
+    breakers: Arc<Breakers>,
+}
+
 /// Connects the services with their store, and the engine with the services' tasks.
 fn connect(
     db: &Arc<LocalDb>,
@@ -339,7 +355,7 @@ fn connect(
     ids: &Arc<dyn Ids>,
     outside: Outside,
     stopping: &CancellationToken,
-) -> (Arc<Services>, Engine, Arc<dyn Functions>) {
+) -> Connected {
     let aggregates = Arc::new(Aggregates::new(Arc::clone(db) as _, Arc::clone(clock)));
     let aggregates = || Arc::clone(&aggregates);
     let users = Arc::new(user::Service::new(aggregates(), Arc::clone(ids)));
@@ -350,9 +366,15 @@ fn connect(
         Arc::clone(&inventory) as _,
     ));
     let payments = Arc::new(payment::Service::new(aggregates(), outside.gateway));
-    let tasks: Vec<Arc<dyn Tasks>> =
-        vec![Arc::clone(&orders) as _, Arc::clone(&inventory) as _, Arc::clone(&payments) as _];
+    let desk = Arc::new(Desk::new(Arc::clone(db) as _, Arc::clone(clock), Arc::clone(ids)));
+    let tasks: Vec<Arc<dyn Tasks>> = vec![
+        Arc::clone(&orders) as _,
+        Arc::clone(&inventory) as _,
+        Arc::clone(&payments) as _,
+        Arc::clone(&desk) as _,
+    ];
     let seam = outside::seam(tasks, outside.integrations, clock, ids);
+    let breakers = Arc::clone(seam.breakers());
     let functions = Arc::new(ThroughSeam { seam: seam.clone(), clock: Arc::clone(clock) });
     let engine = engine(db, clock, ids, seam);
     let services = Services {
@@ -367,7 +389,7 @@ fn connect(
         clock: Arc::clone(clock),
         stopping: stopping.clone(),
     };
-    (Arc::new(services), engine, functions)
+    Connected { services: Arc::new(services), engine, functions, desk, breakers }
 }
 
 fn engine(

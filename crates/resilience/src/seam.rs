@@ -106,6 +106,7 @@ where
 mod tests {
     use super::*;
     use crate::breaker::State;
+    use crate::desk;
     use crate::hand_clock::{HandClock, SameIds};
     use crate::scripted::{Scripted, request_until, world};
     use futures::executor::block_on;
@@ -151,6 +152,19 @@ mod tests {
         let answer = block_on(seam.call(request_until(60_000)));
         assert_eq!(answer.unwrap_err().named().0, "Ordersaga.BreakerOpen");
         assert_eq!((script.calls(), hand.sleepers()), (5, 0));
+    }
+
+    #[test]
+    fn the_desk_is_called_however_often_it_failed() {
+        let script = Scripted::default();
+        let mut seam = around(&script, &HandClock::standing());
+        let request = TaskRequest { function: desk::FUNCTION.to_owned(), ..request_until(1_000) };
+        for _ in 0..50 {
+            script.will_answer(Err(world(Kind::Unavailable)));
+            let answer = block_on(seam.call(request.clone()));
+            assert_eq!(answer.unwrap_err().named().0, "Ordersaga.Unavailable");
+        }
+        assert_eq!((script.calls(), seam.breakers().views().len()), (50, 0));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! errors about one call or one record never count.
 
 use crate::breaker::{Outcome, Policy};
+use crate::desk;
 use contracts::Timestamp;
 use ports::Kind;
 use ports::task::{TaskError, TaskReply, TaskRequest};
@@ -16,6 +17,11 @@ pub struct TaskPolicy;
 impl Policy<TaskRequest, TaskReply, TaskError> for TaskPolicy {
     fn name<'a>(&self, request: &'a TaskRequest) -> &'a str {
         &request.function
+    }
+
+    /// Steps that meet an open breaker go to the desk, which therefore has none.
+    fn is_guarded(&self, request: &TaskRequest) -> bool {
+        request.function != desk::FUNCTION
     }
 
     fn deadline(&self, request: &TaskRequest) -> Option<Timestamp> {

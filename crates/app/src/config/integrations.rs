@@ -16,7 +16,8 @@ pub(super) const SECTIONS: [&str; 3] = ["functions", "tables", "connections"];
 /// Stands for every function that has no address of its own.
 const EVERY_OTHER: &str = "*";
 /// The functions that this system is made of.
-const OURS: [&str; 3] = [inventory::FUNCTION, order::tasks::FUNCTION, payment::FUNCTION];
+const OURS: [&str; 4] =
+    [inventory::FUNCTION, order::tasks::FUNCTION, payment::FUNCTION, resilience::desk::FUNCTION];
 /// The longest name of a function (Lambda's limit).
 const NAME_MAX: usize = 64;
 

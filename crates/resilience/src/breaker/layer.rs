@@ -65,8 +65,9 @@ where
         let policy = self.policy.clone();
         let name = policy.name(&request);
         let deadline = policy.deadline(&request);
-        let Some(cell) = self.breakers.cell(name) else {
-            // Every breaker is busy: better an unguarded call than none.
+        let guard = policy.is_guarded(&request).then(|| self.breakers.cell(name));
+        let Some(cell) = guard.flatten() else {
+            // Or every breaker is busy: better an unguarded call than none.
             let step = Step::Calling { call: self.inner.call(request), pending: None };
             return ResponseFuture { step, policy };
         };

@@ -35,6 +35,14 @@ pub trait Policy<Q, A, E> {
     /// The name of the breaker that guards a request: of whom it calls.
     fn name<'a>(&self, request: &'a Q) -> &'a str;
 
+    /// Whether a breaker guards the request at all.
+    ///
+    /// What takes over when a breaker is open must not stand behind one itself.
+    fn is_guarded(&self, request: &Q) -> bool {
+        let _ = request;
+        true
+    }
+
     /// When the caller stops listening: a call that is dropped from then on has failed, one that is
     /// dropped before says nothing.
     fn deadline(&self, request: &Q) -> Option<Timestamp> {

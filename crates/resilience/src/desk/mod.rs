@@ -30,7 +30,6 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use self::lane::Gate;
 pub use self::record::SuspendStep;
 pub use self::service::{Desk, FUNCTION};
 

@@ -3,8 +3,9 @@
 //! Owns: reading and writing them, and asking often enough. Does not own: how many may go on
 //! (`lane.rs`) and when they are due (`record.rs`).
 
-use super::lane::{Gate, Lane};
+use super::lane::Lane;
 use super::record::{self, Function, SuspendStep, Wait};
+use crate::breaker::Room;
 use contracts::Timestamp;
 use contracts::task::TaskCall;
 use futures::future::{BoxFuture, join_all, select};
@@ -133,13 +134,13 @@ impl Desk {
         }
     }
 
-    /// Lets steps go on until `stop` resolves; `gates` says how a function's breaker stands.
+    /// Lets steps go on until `stop` resolves; `doors` says how a function's breaker stands.
     ///
     /// It may be stopped at any moment: what was not answered waits for the next run.
     pub async fn run(
         &self,
         sagas: &dyn SagaEngine,
-        gates: impl Fn(&str) -> Gate + Send + Sync,
+        doors: impl Fn(&str) -> Room + Send + Sync,
         stop: impl Future<Output = ()> + Send,
     ) {
         let looking = async {
@@ -149,7 +150,7 @@ impl Desk {
                     self.read_functions().await;
                     read_at = self.clock.now().plus(READ_FUNCTIONS_EVERY);
                 }
-                self.look(sagas, &gates).await;
+                self.look(sagas, &doors).await;
                 self.clock.sleep(LOOK_EVERY).await;
             }
         };
@@ -178,26 +179,26 @@ impl Desk {
     }
 
     /// Lets go on whoever may at this moment.
-    pub(super) async fn look(&self, sagas: &dyn SagaEngine, gates: &impl Fn(&str) -> Gate) {
+    pub(super) async fn look(&self, sagas: &dyn SagaEngine, doors: &impl Fn(&str) -> Room) {
         let now = self.clock.now();
         let mut ready = Vec::new();
         for (function, waiting) in self.functions().iter_mut() {
-            let gate = gates(function);
-            let room = waiting.lane.room(gate, now);
+            let door = doors(function);
+            let room = waiting.lane.room(door, now);
             if room > 0 && waiting.ask_at <= now {
                 // Before the store is asked: what is taken in meanwhile brings it forward again.
                 waiting.ask_at = now.plus(ASK_EVERY);
-                ready.push((function.clone(), gate, room));
+                ready.push((function.clone(), door, room));
             }
         }
-        join_all(ready.iter().map(async |(function, gate, room)| {
-            self.let_go_on(sagas, (function, *gate), *room).await;
+        join_all(ready.iter().map(async |(function, door, room)| {
+            self.let_go_on(sagas, (function, *door), *room).await;
         }))
         .await;
     }
 
     /// Lets up to `room` steps of a function go on.
-    async fn let_go_on(&self, sagas: &dyn SagaEngine, (function, gate): (&str, Gate), room: usize) {
+    async fn let_go_on(&self, sagas: &dyn SagaEngine, (function, door): (&str, Room), room: usize) {
         let now = self.clock.now();
         let limit = room.saturating_add(SPARE).min(PAGE_MAX);
         let page = match self.page(record::WAITS, function, limit, None).await {
@@ -227,7 +228,7 @@ impl Desk {
         let has_kept = answered.contains(&Answered::Kept);
         let mut functions = self.functions();
         let waiting = functions.entry(function.to_owned()).or_default();
-        waiting.lane.went(gate, went, now);
+        waiting.lane.went(door, went, now);
         // An engine that cannot be told is left alone until the store is asked anyway.
         if let Some(next) = next.filter(|_| !has_kept) {
             waiting.ask_at = waiting.ask_at.min(next);

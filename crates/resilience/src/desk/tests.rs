@@ -1,7 +1,8 @@
 //! The desk over the embedded store, with a breaker and an engine that do as they are told.
 
 use super::record::{ALL, FUNCTIONS, WAITS};
-use super::{Desk, Gate, SuspendStep};
+use super::{Desk, SuspendStep};
+use crate::breaker::Room;
 use crate::hand_clock::{HandClock, SameIds};
 use adapter_local::LocalDb;
 use async_trait::async_trait;
@@ -19,7 +20,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
-const HALF: Gate = Gate::HalfOpen { probes: 3 };
+const THREE: Room = Room::Probes(3);
+const NOBODY: Room = Room::Nobody { retry_after: Duration::ZERO };
 
 /// The machines that wait, by their tokens; each goes on once.
 #[derive(Default)]
@@ -108,19 +110,19 @@ impl World {
     }
 
     /// The desk looks once; answers how many have gone on since the last look.
-    async fn look(&self, gate: Gate) -> usize {
+    async fn look(&self, door: Room) -> usize {
         let before = self.went_on();
-        self.desk.look(&self.machines, &|_: &str| gate).await;
+        self.desk.look(&self.machines, &|_: &str| door).await;
         self.went_on() - before
     }
 
     /// The desk looks every 50 ms for so long; answers how many have gone on in that time.
-    async fn look_for(&self, gate: Gate, time: Duration) -> usize {
+    async fn look_for(&self, door: Room, time: Duration) -> usize {
         let (before, step) = (self.went_on(), Duration::from_millis(50));
         let until = self.clock.now().plus(time);
         while self.clock.now() < until {
             self.clock.advance(step);
-            self.desk.look(&self.machines, &|_: &str| gate).await;
+            self.desk.look(&self.machines, &|_: &str| door).await;
         }
         self.went_on() - before
     }
@@ -174,9 +176,9 @@ async fn an_open_breaker_holds_its_steps_back_until_it_half_opens_and_closes() {
     for n in 0..10 {
         world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
     }
-    assert_eq!(world.look_for(Gate::Open, Duration::from_secs(30)).await, 0);
-    assert_eq!(world.look_for(HALF, Duration::from_secs(2)).await, 3);
-    assert_eq!(world.look_for(Gate::Closed, Duration::from_secs(2)).await, 7);
+    assert_eq!(world.look_for(NOBODY, Duration::from_secs(30)).await, 0);
+    assert_eq!(world.look_for(THREE, Duration::from_millis(900)).await, 3);
+    assert_eq!(world.look_for(Room::All, Duration::from_secs(2)).await, 7);
     assert_eq!(world.left().await, 0);
 }
 
@@ -187,7 +189,7 @@ async fn those_who_have_waited_longest_probe_first() {
         world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
         world.clock.advance(Duration::from_millis(1));
     }
-    assert_eq!(world.look(HALF).await, 3);
+    assert_eq!(world.look(THREE).await, 3);
     assert_eq!(*world.machines.went_on.lock().unwrap(), ["t0", "t1", "t2"]);
 }
 
@@ -195,12 +197,12 @@ async fn those_who_have_waited_longest_probe_first() {
 async fn a_step_that_met_an_outage_goes_on_when_its_round_is_due_and_the_breaker_is_not_open() {
     let world = World::new();
     world.suspend("t", error_name::OUTCOME_UNKNOWN, 4).await;
-    assert_eq!(world.look_for(Gate::Closed, Duration::from_millis(6_300)).await, 0);
-    assert_eq!(world.look_for(Gate::Open, Duration::from_secs(600)).await, 0);
-    assert_eq!(world.look(Gate::Closed).await, 1);
+    assert_eq!(world.look_for(Room::All, Duration::from_millis(6_300)).await, 0);
+    assert_eq!(world.look_for(NOBODY, Duration::from_secs(600)).await, 0);
+    assert_eq!(world.look(Room::All).await, 1);
 
     world.suspend("u", error_name::OUTCOME_UNKNOWN, 4).await;
-    assert_eq!(world.look_for(Gate::Closed, Duration::from_millis(9_700)).await, 1);
+    assert_eq!(world.look_for(Room::All, Duration::from_millis(9_700)).await, 1);
 }
 
 #[tokio::test]
@@ -216,8 +218,8 @@ async fn one_function_that_is_out_does_not_hold_up_another() {
     };
     world.machines.waiting.lock().unwrap().insert("u".into());
     world.desk.suspend_step(other, None).await.unwrap();
-    let gates = |function: &str| if function == "f" { Gate::Open } else { Gate::Closed };
-    world.desk.look(&world.machines, &gates).await;
+    let doors = |function: &str| if function == "f" { NOBODY } else { Room::All };
+    world.desk.look(&world.machines, &doors).await;
     assert_eq!(*world.machines.went_on.lock().unwrap(), ["u"]);
 }
 
@@ -227,11 +229,11 @@ async fn a_thousand_steps_go_on_within_five_seconds_and_never_all_at_once() {
     for n in 0..1_000 {
         world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
     }
-    let first = world.look_for(Gate::Closed, Duration::from_millis(50)).await;
+    let first = world.look_for(Room::All, Duration::from_millis(50)).await;
     assert!(first <= 50, "{first}");
-    let second = world.look_for(Gate::Closed, Duration::from_secs(1)).await;
+    let second = world.look_for(Room::All, Duration::from_secs(1)).await;
     assert!((240..=260).contains(&second), "{second}");
-    world.look_for(Gate::Closed, Duration::from_secs(4)).await;
+    world.look_for(Room::All, Duration::from_secs(4)).await;
     assert_eq!((world.went_on(), world.left().await), (1_000, 0));
 }
 
@@ -241,8 +243,8 @@ async fn a_restart_changes_nothing() {
     world.suspend("t", error_name::BREAKER_OPEN, 0).await;
     world.suspend("u", error_name::TIMEOUT, 3).await;
     let world = world.restart().await;
-    assert_eq!(world.look(Gate::Closed).await, 1);
-    assert_eq!(world.look_for(Gate::Closed, Duration::from_secs(6)).await, 1);
+    assert_eq!(world.look(Room::All).await, 1);
+    assert_eq!(world.look_for(Room::All, Duration::from_secs(6)).await, 1);
     assert_eq!(world.left().await, 0);
 }
 
@@ -253,7 +255,7 @@ async fn a_crash_between_the_answer_and_the_removal_lets_nobody_go_on_twice() {
     // As a crash leaves it: answered, and not removed.
     world.machines.answer("t", Callback::Success(json!({}))).await.unwrap();
     let world = world.restart().await;
-    assert_eq!(world.look(Gate::Closed).await, 0);
+    assert_eq!(world.look(Room::All).await, 0);
     assert_eq!((world.went_on(), world.left().await), (1, 0));
 }
 
@@ -266,8 +268,8 @@ async fn two_desks_on_one_store_let_every_step_go_on_once() {
     let other = Desk::new(world.db.clone(), world.clock.clone(), Arc::new(SameIds));
     other.read_functions().await;
     for _ in 0..40 {
-        let gate = |_: &str| Gate::Closed;
-        let both = (world.desk.look(&world.machines, &gate), other.look(&world.machines, &gate));
+        let door = |_: &str| Room::All;
+        let both = (world.desk.look(&world.machines, &door), other.look(&world.machines, &door));
         futures::join!(both.0, both.1);
         world.clock.advance(Duration::from_millis(50));
     }
@@ -280,7 +282,7 @@ async fn a_desk_looks_after_what_another_one_took_in() {
     let other = Desk::new(world.db.clone(), world.clock.clone(), Arc::new(SameIds));
     world.suspend("t", error_name::BREAKER_OPEN, 0).await;
     other.read_functions().await;
-    other.look(&world.machines, &|_: &str| Gate::Closed).await;
+    other.look(&world.machines, &|_: &str| Room::All).await;
     assert_eq!((world.went_on(), world.left().await), (1, 0));
 }
 
@@ -294,9 +296,9 @@ async fn a_wait_whose_token_is_gone_is_dropped_and_takes_no_probe_s_place() {
     for gone in ["t0", "t1", "t2"] {
         world.machines.waiting.lock().unwrap().remove(gone);
     }
-    assert_eq!(world.look(HALF).await, 0);
+    assert_eq!(world.look(THREE).await, 0);
     assert_eq!(world.left().await, 3);
-    assert_eq!(world.look(HALF).await, 3);
+    assert_eq!(world.look(THREE).await, 3);
 }
 
 #[tokio::test]
@@ -319,10 +321,10 @@ async fn a_step_that_is_suspended_twice_waits_once_and_goes_on_once() {
     world.suspend("t", error_name::BREAKER_OPEN, 0).await;
     tell(&world.desk, "t", error_name::BREAKER_OPEN, 0).await.unwrap();
     assert_eq!(world.left().await, 1);
-    assert_eq!(world.look(Gate::Closed).await, 1);
+    assert_eq!(world.look(Room::All).await, 1);
     // A copy that was under way all the time.
     tell(&world.desk, "t", error_name::BREAKER_OPEN, 0).await.unwrap();
-    assert_eq!(world.look_for(Gate::Closed, Duration::from_secs(2)).await, 0);
+    assert_eq!(world.look_for(Room::All, Duration::from_secs(2)).await, 0);
     assert_eq!(world.left().await, 0);
 }
 
@@ -331,10 +333,10 @@ async fn an_engine_that_cannot_be_told_is_told_later() {
     let world = World::new();
     world.suspend("t", error_name::BREAKER_OPEN, 0).await;
     world.machines.is_out.store(true, Ordering::Relaxed);
-    assert_eq!(world.look_for(Gate::Closed, Duration::from_secs(5)).await, 0);
+    assert_eq!(world.look_for(Room::All, Duration::from_secs(5)).await, 0);
     assert_eq!(world.left().await, 1);
     world.machines.is_out.store(false, Ordering::Relaxed);
-    assert_eq!(world.look_for(Gate::Closed, Duration::from_millis(1_100)).await, 1);
+    assert_eq!(world.look_for(Room::All, Duration::from_millis(1_100)).await, 1);
 }
 
 #[tokio::test]
@@ -380,6 +382,6 @@ async fn a_running_desk_lets_steps_go_on_until_it_is_stopped() {
             tokio::task::yield_now().await;
         }
     };
-    world.desk.run(&world.machines, |_| Gate::Closed, has_gone_on).await;
+    world.desk.run(&world.machines, |_| Room::All, has_gone_on).await;
     assert_eq!(world.went_on(), 1);
 }
