@@ -1,10 +1,12 @@
 //! What the layer itself answers: problems, and the headers it adds to the handler's answers.
 
 use super::prefer::PREFERENCE_APPLIED;
+use crate::refusal;
 use bytes::Bytes;
-use contracts::{Problem, problem};
-use http::header::{CONTENT_TYPE, LINK, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use contracts::Problem;
+use http::header::{LINK, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response};
+use ports::aggregate::Failure;
 use std::time::Duration;
 
 pub(super) const KEY_MISSING: &str = "idempotency_key_missing";
@@ -13,6 +15,9 @@ const KEY_IN_USE: &str = "idempotency_key_in_use";
 const BODY_TOO_LARGE: &str = "body_too_large";
 const BODY_UNREADABLE: &str = "body_unreadable";
 const TOO_BUSY: &str = "too_busy";
+const QUOTA_SPENT: &str = "too_many_in_flight";
+const UNRECORDED: &str = "idempotency_record_unavailable";
+const OUT_OF_TIME: &str = "deadline_exceeded";
 
 /// The header of an answer that was given before.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -26,7 +31,7 @@ pub struct Replayed;
 
 /// A problem about the key, with a link to where keys are explained.
 pub(super) fn about_the_key<B: From<Bytes>>(problem: &Problem) -> Response<B> {
-    let mut response = of(problem);
+    let mut response = refusal::of(problem);
     let link = format!("<{}>; rel=\"describedby\"", problem.kind);
     if let Ok(link) = HeaderValue::try_from(link) {
         response.headers_mut().insert(LINK, link);
@@ -48,16 +53,40 @@ pub(super) fn too_busy<B: From<Bytes>>() -> Response<B> {
     later(&Problem::new(503, TOO_BUSY, "Too many requests are running"))
 }
 
+/// Too many keyed requests of this caller are running.
+pub(super) fn over_quota<B: From<Bytes>>(most: usize) -> Response<B> {
+    let problem = Problem::new(429, QUOTA_SPENT, "Too many of your requests are running");
+    later(&problem.detail(format!("of one caller at most {most} with a key run at a time")))
+}
+
+/// The key was used for something else.
+pub(super) fn reused<B: From<Bytes>>() -> Response<B> {
+    refusal::of(&Problem::from(Failure::<Problem>::KeyReused))
+}
+
+/// Whether the request ran cannot be found out, or could not be written down: nothing runs
+/// unrecorded, and no answer is sent that is not on record.
+pub(super) fn unrecorded<B: From<Bytes>>() -> Response<B> {
+    let problem = Problem::new(503, UNRECORDED, "The record of this request is out of reach");
+    later(&problem.detail("send it again with the same Idempotency-Key"))
+}
+
+/// The request's time was up before it had its answer.
+pub(super) fn out_of_time<B: From<Bytes>>() -> Response<B> {
+    let problem = Problem::new(504, OUT_OF_TIME, "The request's time is up");
+    later(&problem.detail("send it again with the same Idempotency-Key: it goes on"))
+}
+
 /// The body has too many bytes.
 pub(super) fn too_large<B: From<Bytes>>(bytes_max: usize) -> Response<B> {
     let problem = Problem::new(413, BODY_TOO_LARGE, "The body is too large");
-    of(&problem.detail(format!("a body has at most {bytes_max} bytes")))
+    refusal::of(&problem.detail(format!("a body has at most {bytes_max} bytes")))
 }
 
 /// The body did not arrive.
 pub(super) fn unreadable<B: From<Bytes>>() -> Response<B> {
     let problem = Problem::new(400, BODY_UNREADABLE, "The body did not arrive");
-    of(&problem)
+    refusal::of(&problem)
 }
 
 /// Says on the handler's answer whether it was given before, and answers that, too.
@@ -78,18 +107,8 @@ pub(super) fn mark_waited<B>(response: &mut Response<B>, wait: Duration) {
 }
 
 fn later<B: From<Bytes>>(problem: &Problem) -> Response<B> {
-    let mut response = of(problem);
+    let mut response = refusal::of(problem);
     let headers = response.headers_mut();
     headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-    response
-}
-
-fn of<B: From<Bytes>>(problem: &Problem) -> Response<B> {
-    let body = serde_json::to_vec(problem).expect("a problem is plain data");
-    let mut response = Response::new(B::from(Bytes::from(body)));
-    *response.status_mut() =
-        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let media_type = HeaderValue::from_static(problem::MEDIA_TYPE);
-    response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
 }

@@ -18,9 +18,9 @@ pub const KEY_CHARS_MAX: usize = 255;
 /// Who sends a request; whoever authenticates puts it into the request's extensions.
 ///
 /// Keys of different callers never meet. Requests without one share the default caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller {
-    /// The shop whose data it is.
+    /// Whose data it is.
     pub tenant: String,
     /// Who acts for the tenant.
     pub principal: String,
@@ -202,13 +202,13 @@ mod tests {
     fn every_part_of_the_scope_tells_keys_apart() {
         let (post, put) = (Method::POST, Method::PUT);
         let scopes = [
-            name_of(["a", "b"], post.clone(), "/v1/orders", "k1"),
-            name_of(["x", "b"], post.clone(), "/v1/orders", "k1"),
-            name_of(["a", "x"], post.clone(), "/v1/orders", "k1"),
-            name_of(["ab", ""], post.clone(), "/v1/orders", "k1"),
-            name_of(["a", "b"], put, "/v1/orders", "k1"),
-            name_of(["a", "b"], post.clone(), "/v1/users", "k1"),
-            name_of(["a", "b"], post, "/v1/orders", "k2"),
+            name_of(["a", "b"], post.clone(), "/v1/things", "k1"),
+            name_of(["x", "b"], post.clone(), "/v1/things", "k1"),
+            name_of(["a", "x"], post.clone(), "/v1/things", "k1"),
+            name_of(["ab", ""], post.clone(), "/v1/things", "k1"),
+            name_of(["a", "b"], put, "/v1/things", "k1"),
+            name_of(["a", "b"], post.clone(), "/v1/others", "k1"),
+            name_of(["a", "b"], post, "/v1/things", "k2"),
         ]
         .map(|key| key.scope);
         for (n, scope) in scopes.iter().enumerate() {

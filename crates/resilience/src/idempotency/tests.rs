@@ -24,7 +24,7 @@ const KEY: &str = "\"8e03978e-40d5-43dd\"";
 /// A service with records, as ours have: the first request of a scope waits for the gate, then
 /// is recorded; later ones replay.
 #[derive(Clone, Default)]
-struct Shop(Arc<Mutex<Inner>>);
+struct Works(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -34,7 +34,7 @@ struct Inner {
     panics: bool,
 }
 
-impl Service<Request<Full<Bytes>>> for Shop {
+impl Service<Request<Full<Bytes>>> for Works {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
@@ -44,25 +44,25 @@ impl Service<Request<Full<Bytes>>> for Shop {
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        let shop = self.clone();
+        let works = self.clone();
         Box::pin(async move {
             let key = request.extensions().get::<IdempotencyKey>().cloned();
             let scope = key.as_ref().map(|key| key.scope.clone());
             let gate = {
-                let mut inner = shop.0.lock().unwrap();
+                let mut inner = works.0.lock().unwrap();
                 inner.seen.push(key);
-                assert!(!inner.panics, "the ledger does not balance");
+                assert!(!inner.panics, "an invariant broke");
                 inner.gate.take()
             };
             if let Some(gate) = gate {
                 gate.await.ok();
             }
-            let mut inner = shop.0.lock().unwrap();
+            let mut inner = works.0.lock().unwrap();
             let number = inner.records.len();
             let scope = scope.unwrap_or_else(|| format!("no key {number}"));
             let known = inner.records.contains_key(&scope);
             let body = inner.records.entry(scope);
-            let body = body.or_insert_with(|| format!("order {number}")).clone();
+            let body = body.or_insert_with(|| format!("thing {number}")).clone();
             let mut response = Response::new(Full::from(body));
             *response.status_mut() = http::StatusCode::ACCEPTED;
             if known {
@@ -73,10 +73,10 @@ impl Service<Request<Full<Bytes>>> for Shop {
     }
 }
 
-/// A shop behind the layer.
+/// Works behind the layer.
 struct Bench {
-    shop: Shop,
-    edge: Idempotency<Shop>,
+    works: Works,
+    edge: Idempotency<Works>,
     in_flight: InFlight,
     clock: Arc<HandClock>,
 }
@@ -89,21 +89,21 @@ impl Bench {
     }
 
     fn bounded(mode: Mode, most: usize) -> Self {
-        let (shop, clock) = (Shop::default(), HandClock::standing());
+        let (works, clock) = (Works::default(), HandClock::standing());
         let in_flight = InFlight::bounded(most);
         let layer = IdempotencyLayer::new(mode, in_flight.clone(), clock.clone());
-        Self { edge: layer.layer(shop.clone()), shop, in_flight, clock }
+        Self { edge: layer.layer(works.clone()), works, in_flight, clock }
     }
 
     /// Makes the next request wait until the gate is dropped.
     fn shut(&self) -> oneshot::Sender<()> {
         let (gate, shut) = oneshot::channel();
-        self.shop.0.lock().unwrap().gate = Some(shut);
+        self.works.0.lock().unwrap().gate = Some(shut);
         gate
     }
 
     fn send(&mut self, headers: &[(&str, &str)], body: &str) -> Answering {
-        let mut request = Request::post("/v1/orders");
+        let mut request = Request::post("/v1/things");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -111,16 +111,16 @@ impl Bench {
         self.edge.call(request)
     }
 
-    fn order(&mut self) -> Answering {
+    fn request(&mut self) -> Answering {
         self.send(&[("idempotency-key", KEY)], "{}")
     }
 
-    fn patient_order(&mut self, prefer: &str) -> Answering {
+    fn patient_request(&mut self, prefer: &str) -> Answering {
         self.send(&[("idempotency-key", KEY), ("prefer", prefer)], "{}")
     }
 
     fn seen(&self) -> usize {
-        self.shop.0.lock().unwrap().seen.len()
+        self.works.0.lock().unwrap().seen.len()
     }
 }
 
@@ -183,14 +183,14 @@ fn a_request_without_a_key_runs_where_keys_are_only_honoured() {
     let mut bench = Bench::new(Mode::Honoured);
     let large = "x".repeat(BODY_BYTES_MAX + 1);
     assert_eq!(seen(bench.send(&[], &large)).status, 202);
-    assert_eq!(bench.shop.0.lock().unwrap().seen, [None]);
+    assert_eq!(bench.works.0.lock().unwrap().seen, [None]);
 }
 
 #[test]
 fn a_repeated_request_gets_the_same_answer_marked_as_replayed() {
     let mut bench = Bench::new(Mode::Required);
-    let first = seen(bench.order());
-    let again = seen(bench.order());
+    let first = seen(bench.request());
+    let again = seen(bench.request());
     assert_eq!((first.status, &first.body), (again.status, &again.body));
     assert_eq!(first.header("idempotent-replayed"), None);
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
@@ -202,7 +202,7 @@ fn the_handler_is_told_the_scope_and_the_fingerprint() {
     seen(bench.send(&[("idempotency-key", KEY)], r#"{"a":1,"b":2}"#));
     seen(bench.send(&[("idempotency-key", KEY)], r#"{"b":2, "a":1}"#));
     seen(bench.send(&[("idempotency-key", KEY)], r#"{"a":999,"b":2}"#));
-    let inner = bench.shop.0.lock().unwrap();
+    let inner = bench.works.0.lock().unwrap();
     let keys: Vec<_> = inner.seen.iter().flatten().collect();
     assert_eq!(keys[0], keys[1]);
     assert_eq!(keys[0].scope, keys[2].scope);
@@ -213,13 +213,13 @@ fn the_handler_is_told_the_scope_and_the_fingerprint() {
 fn the_same_key_of_another_caller_is_another_key() {
     let mut bench = Bench::new(Mode::Required);
     for principal in ["alice", "bob"] {
-        let mut request = Request::post("/v1/orders")
+        let mut request = Request::post("/v1/things")
             .header("idempotency-key", KEY)
             .body(Full::default())
             .unwrap();
         request
             .extensions_mut()
-            .insert(Caller { tenant: "shop".into(), principal: principal.into() });
+            .insert(Caller { tenant: "house".into(), principal: principal.into() });
         assert_eq!(seen(bench.edge.call(request)).header("idempotent-replayed"), None);
     }
 }
@@ -228,23 +228,23 @@ fn the_same_key_of_another_caller_is_another_key() {
 fn a_copy_is_refused_while_the_first_is_running() {
     let mut bench = Bench::new(Mode::Required);
     let gate = bench.shut();
-    let mut first = bench.order();
+    let mut first = bench.request();
     assert!((&mut first).now_or_never().is_none());
-    let copy = seen(bench.order());
+    let copy = seen(bench.request());
     copy.check_problem(409, "idempotency_key_in_use");
     assert_eq!(copy.header("retry-after"), Some("1"));
     drop(gate);
     assert_eq!(seen(first).status, 202);
-    assert_eq!(seen(bench.order()).header("idempotent-replayed"), Some("true"));
+    assert_eq!(seen(bench.request()).header("idempotent-replayed"), Some("true"));
 }
 
 #[test]
 fn a_patient_copy_waits_for_the_first_and_joins_its_result() {
     let mut bench = Bench::new(Mode::Required);
     let gate = bench.shut();
-    let mut first = bench.order();
+    let mut first = bench.request();
     assert!((&mut first).now_or_never().is_none());
-    let mut copy = bench.patient_order("respond-async, wait=10");
+    let mut copy = bench.patient_request("respond-async, wait=10");
     assert!((&mut copy).now_or_never().is_none());
     drop(gate);
     let (first, copy) = (seen(first), seen(copy));
@@ -257,9 +257,9 @@ fn a_patient_copy_waits_for_the_first_and_joins_its_result() {
 fn a_patient_copy_is_refused_when_its_patience_ends() {
     let mut bench = Bench::new(Mode::Required);
     let _gate = bench.shut();
-    let mut first = bench.order();
+    let mut first = bench.request();
     assert!((&mut first).now_or_never().is_none());
-    let mut copy = bench.patient_order("wait=3600");
+    let mut copy = bench.patient_request("wait=3600");
     assert!((&mut copy).now_or_never().is_none());
     bench.clock.advance(Duration::from_millis(29_999));
     assert!((&mut copy).now_or_never().is_none());
@@ -272,7 +272,7 @@ fn a_patient_copy_is_refused_when_its_patience_ends() {
 #[test]
 fn a_patient_request_that_has_not_to_wait_is_answered_as_any_other() {
     let mut bench = Bench::new(Mode::Required);
-    assert_eq!(seen(bench.patient_order("wait=5")).header("preference-applied"), None);
+    assert_eq!(seen(bench.patient_request("wait=5")).header("preference-applied"), None);
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn fifty_copies_at_once_get_one_answer_or_are_told_to_come_later() {
     let mut bench = Bench::new(Mode::Required);
     let gate = bench.shut();
     let copies: Vec<_> = (0..50)
-        .map(|n| if n % 2 == 0 { bench.order() } else { bench.patient_order("wait=5") })
+        .map(|n| if n % 2 == 0 { bench.request() } else { bench.patient_request("wait=5") })
         .collect();
     let mut copies = join_all(copies);
     assert!((&mut copies).now_or_never().is_none());
@@ -288,7 +288,7 @@ fn fifty_copies_at_once_get_one_answer_or_are_told_to_come_later() {
     let answers = block_on(copies).into_iter().map(|answer| seen(async { answer }.boxed()));
     let answers: Vec<_> = answers.collect();
     let (done, later): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 202);
-    assert!(done.iter().all(|answer| answer.body == "order 0"));
+    assert!(done.iter().all(|answer| answer.body == "thing 0"));
     assert!(later.iter().all(|answer| answer.status == 409));
     assert_eq!((done.len(), later.len()), (26, 24));
     let fresh = done.iter().filter(|a| a.header("idempotent-replayed").is_none());
@@ -300,19 +300,19 @@ fn fifty_copies_at_once_get_one_answer_or_are_told_to_come_later() {
 fn a_client_that_goes_away_leaves_the_key_free() {
     let mut bench = Bench::new(Mode::Required);
     let _gate = bench.shut();
-    let mut first = bench.order();
+    let mut first = bench.request();
     assert!((&mut first).now_or_never().is_none());
     assert_eq!(bench.in_flight.count(), 1);
     drop(first);
     assert_eq!(bench.in_flight.count(), 0);
-    assert_eq!(seen(bench.order()).status, 202);
+    assert_eq!(seen(bench.request()).status, 202);
 }
 
 #[test]
 fn a_panic_leaves_the_key_free() {
     let mut bench = Bench::new(Mode::Required);
-    bench.shop.0.lock().unwrap().panics = true;
-    let first = bench.order();
+    bench.works.0.lock().unwrap().panics = true;
+    let first = bench.request();
     assert!(block_on(AssertUnwindSafe(first).catch_unwind()).is_err());
     assert_eq!(bench.in_flight.count(), 0);
 }
@@ -339,7 +339,7 @@ fn malformed_json_reaches_the_handler_as_it_was_sent() {
 fn more_requests_than_the_registry_holds_are_told_to_come_later() {
     let mut bench = Bench::bounded(Mode::Required, 1);
     let _gate = bench.shut();
-    let mut first = bench.order();
+    let mut first = bench.request();
     assert!((&mut first).now_or_never().is_none());
     let other = [("idempotency-key", "another-key-0123456789")];
     let answer = seen(bench.send(&other, "{}"));
