@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::{self, Debug};
 use std::hash::Hash;
+use std::rc::Rc;
 
 /// Something whose interleavings are looked at, one action at a time.
 pub trait Model {
@@ -121,8 +122,8 @@ pub fn explore<M: Model>(model: &M, states_max: usize) -> Result<Explored, Viola
 
 struct Search<'a, M: Model> {
     model: &'a M,
-    known: HashMap<M::State, usize>,
-    states: Vec<M::State>,
+    known: HashMap<Rc<M::State>, usize>,
+    states: Vec<Rc<M::State>>,
     nodes: Vec<Node<M::Action>>,
 }
 
@@ -134,10 +135,10 @@ impl<M: Model> Search<'_, M> {
         found: Option<(usize, M::Action)>,
     ) -> Result<usize, Violation> {
         let number = self.states.len();
-        let state = match self.known.entry(self.model.canonical(state)) {
+        let state = match self.known.entry(Rc::new(self.model.canonical(state))) {
             Entry::Occupied(known) => return Ok(*known.get()),
             Entry::Vacant(place) => {
-                let state = place.key().clone();
+                let state = Rc::clone(place.key());
                 place.insert(number);
                 state
             }

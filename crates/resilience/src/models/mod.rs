@@ -2,6 +2,7 @@
 //! in production, with everything around them that can happen.
 //!
 //! ```text
+//! fleet    three instances with one breaker: calls, probes, late results, crashes, restarts
 //! leases   three instances on one key: claim, work, finish late, crash, be taken over
 //! ```
 //!
@@ -12,5 +13,6 @@
 //! Owns: what can happen around a protocol, and what must always hold.
 //! Does not own: the protocols, and the search ([`testkit::explore`]).
 
+mod fleet;
 mod leases;
 mod symmetry;
