@@ -14,6 +14,7 @@ pub mod desk;
 #[cfg(test)]
 mod hand_clock;
 pub mod idempotency;
+pub mod limit;
 pub mod metric;
 #[cfg(test)]
 mod models;
