@@ -17,11 +17,14 @@
 //! Owns: the order of the layers. Does not own: any layer.
 
 #[cfg(test)]
+mod edge_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::breaker::{BreakerLayer, Breakers};
-use crate::bulkhead::{self, BulkheadLayer, Bulkheads};
+use crate::bulkhead::{self, BulkheadLayer, Bulkheads, RouteOf};
 use crate::deadline::{self, DeadlineLayer};
+use crate::limit::{Limits, RateLimitLayer};
 use crate::park::ParkLayer;
 use crate::task_policy::TaskPolicy;
 use ports::{Clock, Ids};
@@ -87,4 +90,47 @@ pub type Consumer<K> = Stack<K, DeadlineLayer<deadline::OfEvent>>;
 #[must_use]
 pub const fn consumer<K>(clock: Arc<dyn Clock>, once: K) -> Consumer<K> {
     Stack::new(once, DeadlineLayer::new(deadline::OfEvent, clock))
+}
+
+/// What the stack of the HTTP edge is made of.
+#[derive(Clone)]
+pub struct EdgeParts {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Who may have how much.
+    pub limits: Limits,
+    /// One bulkhead for each route.
+    pub bulkheads: Bulkheads,
+    /// Finds the route of a request.
+    pub route: RouteOf,
+}
+
+impl fmt::Debug for EdgeParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EdgeParts").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// The stack of the HTTP edge; `K` reads idempotency keys, or is nothing where there are none.
+pub type Edge<K> = Stack<
+    BulkheadLayer<bulkhead::ByRoute>,
+    Stack<K, Stack<RateLimitLayer, DeadlineLayer<deadline::ByHeader>>>,
+>;
+
+/// Builds the stack of the HTTP edge: `deadline → rate limit → idempotency → bulkhead → handler`.
+///
+/// - *Deadline* is outermost: it ends every wait further in, for a copy of the request as well as
+///   for a place. A request whose timeout makes no sense is charged to nobody.
+/// - *Rate limit* comes before the keys: a request that is refused leaves no record, so its key
+///   stays free; and a flood costs a look at a few buckets, not a body to read and to hash.
+/// - *Idempotency* is outside the bulkhead: a copy that waits for the first holds no place, and a
+///   request that finds no place has not been executed.
+/// - *Bulkhead* is innermost: it counts handlers that run, and nothing else.
+#[must_use]
+pub fn edge<K>(parts: &EdgeParts, keys: K) -> Edge<K> {
+    let EdgeParts { clock, limits, bulkheads, route } = parts;
+    let deadline = DeadlineLayer::new(deadline::ByHeader, Arc::clone(clock));
+    let limit = RateLimitLayer::new(limits.clone(), Arc::clone(clock), *route);
+    let bulkhead = BulkheadLayer::new(bulkhead::ByRoute::new(*route), bulkheads.clone());
+    Stack::new(bulkhead, Stack::new(keys, Stack::new(limit, deadline)))
 }
