@@ -102,3 +102,21 @@ fn each_list_shows_what_it_lists() {
         assert!(entry["properties"][field].is_object(), "{path}: {entry}");
     }
 }
+
+#[test]
+fn what_the_layers_of_the_edge_read_and_answer_is_documented() {
+    let document = document();
+    for (at, operation) in operations(&document) {
+        let is_limited = at.contains(" /v1/");
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut names = parameters.filter_map(|parameter| parameter["name"].as_str());
+        assert_eq!(names.any(|name| name == "Request-Timeout-Ms"), is_limited, "{at}");
+        for (status, comes_back) in [("429", true), ("503", true), ("504", false)] {
+            let headers = &operation["responses"][status]["headers"];
+            if is_limited {
+                assert!(headers["RateLimit"].is_object(), "{at}: {status}");
+                assert_eq!(headers["Retry-After"].is_object(), comes_back, "{at}: {status}");
+            }
+        }
+    }
+}

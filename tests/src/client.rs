@@ -1,5 +1,6 @@
 //! An HTTP client of the order system and of its gateway, as a shop would write one.
 
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// The entity tag.
     pub etag: Option<String>,
+    /// All headers.
+    pub headers: HeaderMap,
     /// The bytes of the body.
     pub body: String,
 }
@@ -48,6 +51,7 @@ impl Answer {
             replayed: header("idempotent-replayed").as_deref() == Some("true"),
             location: header("location"),
             etag: header("etag"),
+            headers: response.headers().clone(),
             body: response.text().await?,
         })
     }

@@ -30,8 +30,8 @@ pub fn config(dir: &Path) -> Config {
     Config::load(&flags, None).unwrap()
 }
 
-async fn start(dir: &Path) -> (System, Client) {
-    let system = System::start(config(dir)).await.unwrap();
+async fn start(config: Config) -> (System, Client) {
+    let system = System::start(config).await.unwrap();
     let gateway = system.gateway_address().expect("it runs a gateway of its own");
     let client = Client::new(system.address(), gateway);
     (system, client)
@@ -40,8 +40,15 @@ async fn start(dir: &Path) -> (System, Client) {
 impl Shop {
     /// Opens a new shop.
     pub async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    /// Opens a new shop with settings of its own.
+    pub async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (system, client) = start(dir.path()).await;
+        let mut config = config(dir.path());
+        change(&mut config);
+        let (system, client) = start(config).await;
         let user_id = client.create_user("customer@example.com").await;
         Self { client, user_id, system, dir }
     }
@@ -55,7 +62,7 @@ impl Shop {
     pub async fn reopen_after(self, between: impl FnOnce(&Path)) -> Self {
         self.system.stop().await;
         between(self.dir.path());
-        let (system, client) = start(self.dir.path()).await;
+        let (system, client) = start(config(self.dir.path())).await;
         Self { client, system, ..self }
     }
 

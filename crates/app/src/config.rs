@@ -3,8 +3,10 @@
 //! This is the only place that reads the environment or a configuration file.
 
 mod integrations;
+mod limits;
 
 pub use integrations::Integrations;
+pub use limits::RequestLimits;
 
 use aws_api::Credentials;
 use std::collections::BTreeMap;
@@ -56,6 +58,8 @@ pub struct Config {
     pub demo: bool,
     /// How long a call of the gateway may take.
     pub gateway_timeout: Duration,
+    /// How much one caller, tenant or route may ask.
+    pub limits: RequestLimits,
     /// What a Task state can call beside our services.
     pub integrations: Integrations,
     /// Which log lines are shown.
@@ -213,6 +217,7 @@ impl Values {
             let (min, max) = (GATEWAY_TIMEOUT_MS.start(), GATEWAY_TIMEOUT_MS.end());
             millis.map(Duration::from_millis).ok_or_else(|| format!("must be {min} to {max}"))
         });
+        let limits = self.limits();
         let log = self.take("log", |text| {
             text.parse::<tracing_subscriber::EnvFilter>()
                 .map(|_| text.to_owned())
@@ -237,6 +242,7 @@ impl Values {
                 data_dir: data_dir?,
                 demo: demo?,
                 gateway_timeout: gateway_timeout?,
+                limits: limits?,
                 integrations,
                 log: log?,
                 log_format: log_format?,
@@ -296,7 +302,10 @@ fn gateway_url(text: &str) -> Result<Option<String>, String> {
 mod tests {
     use super::*;
 
-    fn load(flags: &[(&'static str, &str)], env: &[(&str, &str)]) -> Result<Config, Problems> {
+    pub(super) fn load(
+        flags: &[(&'static str, &str)],
+        env: &[(&str, &str)],
+    ) -> Result<Config, Problems> {
         let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::from_sources(&flags, None, env)

@@ -137,8 +137,8 @@ impl System {
         parts.run_infallible("the metrics", http::metrics::keep(Arc::clone(&clock), parts.stop()));
         let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
         deliver(&parts, &db, &clock, &ids, &plane);
-        let served = http::serve(listeners.http.0, services, parts.stop());
-        parts.run("the HTTP API", served);
+        let edge = http::edge_parts(&config.limits, &clock);
+        parts.run("the HTTP API", http::serve(listeners.http.0, services, edge, parts.stop()));
         let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
         if let Some((listener, at)) = listeners.aws {
             let stopping = &parts.stopping;

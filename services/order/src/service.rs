@@ -53,7 +53,7 @@ impl Service {
         request: PlaceOrder,
         key: &IdempotencyKey,
     ) -> Result<Answer<StoredAnswer>, Failure<Rejection>> {
-        let id = OrderId::from_uuid(contracts::id::derived(&["order", &key.scope]));
+        let id = Self::id_of(key);
         // What the directories answer is judged by the decider, after the record was looked for:
         // a key that was used gets its answer even if the user is gone by now.
         let skus: Vec<Sku> = request.lines.iter().map(|line| line.sku.clone()).collect();
@@ -72,6 +72,34 @@ impl Service {
         });
         let once = once(key);
         self.execute(&id, Some(&once), &command, api::accepted).await
+    }
+
+    /// The id of the order that a key places.
+    #[must_use]
+    pub fn id_of(key: &IdempotencyKey) -> OrderId {
+        OrderId::from_uuid(contracts::id::derived(&["order", &key.scope]))
+    }
+
+    /// What was answered under a key of an order's before; `None` when nothing was. Does nothing.
+    ///
+    /// # Errors
+    /// `KeyReused`. The world's.
+    pub async fn answered(
+        &self,
+        id: &OrderId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<StoredAnswer>, Failure<Rejection>> {
+        struct NothingYet;
+        let (partition, once) = (record::partition(id), once(key));
+        // The record is looked for before anything is decided, and here nothing ever is.
+        let decide = |_: &[Option<Item>]| Err::<Decision<StoredAnswer>, _>(NothingYet);
+        let before = self.aggregates.decide(&partition, &[], Some(&once), decide).await;
+        match before {
+            Ok(answer) => Ok(Some(answer.reply())),
+            Err(Failure::Rejected(NothingYet)) => Ok(None),
+            Err(Failure::KeyReused) => Err(Failure::KeyReused),
+            Err(Failure::World(error)) => Err(Failure::World(error)),
+        }
     }
 
     /// Reads an order.

@@ -2,6 +2,7 @@
 
 mod edge;
 mod health;
+mod layers;
 pub(crate) mod metrics;
 mod notifications;
 mod order_events;
@@ -11,19 +12,23 @@ mod products;
 mod strict_json;
 mod users;
 
+pub(crate) use layers::edge_parts;
+
+use crate::config::RequestLimits;
 use crate::stories::Stories;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use ports::{Clock, EventLog, SagaEngine};
-use resilience::deadline::{ByHeader, DeadlineLayer};
 use resilience::idempotency::{IdempotencyLayer, InFlight, Mode};
+use resilience::stack::{self, EdgeParts};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::layer::util::Identity;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -53,39 +58,42 @@ pub(crate) struct Services {
 struct Api;
 
 /// The routes with their documentation.
-fn routes(clock: &Arc<dyn Clock>) -> OpenApiRouter<Arc<Services>> {
+fn routes(edge: &EdgeParts) -> OpenApiRouter<Arc<Services>> {
     let in_flight = InFlight::default();
-    let keys = |mode| IdempotencyLayer::new(mode, in_flight.clone(), Arc::clone(clock));
-    OpenApiRouter::with_openapi(Api::openapi())
-        .merge(orders::routes_with_key().route_layer(keys(Mode::Required)))
-        .merge(orders::routes_that_honour_a_key().route_layer(keys(Mode::Honoured)))
+    let keys = |mode| IdempotencyLayer::new(mode, in_flight.clone(), Arc::clone(&edge.clock));
+    let keyed = |mode| stack::edge(edge, keys(mode));
+    let without_keys = OpenApiRouter::new()
         .merge(orders::routes())
         .merge(order_events::routes())
         .merge(users::routes())
         .merge(products::routes())
         .merge(payments::routes())
-        .merge(notifications::routes())
-        .merge(health::routes())
-        .merge(metrics::routes())
+        .merge(notifications::routes());
+    let mut limited = OpenApiRouter::with_openapi(Api::openapi())
+        .merge(orders::routes_with_key().route_layer(keyed(Mode::Required)))
+        .merge(orders::routes_that_honour_a_key().route_layer(keyed(Mode::Honoured)))
+        .merge(without_keys.route_layer(stack::edge(edge, Identity::new())));
+    layers::describe(limited.get_openapi_mut());
+    // Whoever watches the system is answered also when it is flooded.
+    limited.merge(health::routes()).merge(metrics::routes())
 }
 
 /// The OpenAPI document of version 1.
 #[must_use]
 pub fn document() -> Document {
     let clock: Arc<dyn Clock> = Arc::new(adapter_local::SystemClock::new());
-    routes(&clock).split_for_parts().1
+    let limits = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
+    routes(&edge_parts(&limits, &clock)).split_for_parts().1
 }
 
-fn router(services: Arc<Services>) -> Router {
-    let (router, document) = routes(&services.clock).split_for_parts();
-    let deadline = DeadlineLayer::new(ByHeader, Arc::clone(&services.clock));
+fn router(services: Arc<Services>, edge: &EdgeParts) -> Router {
+    let (router, document) = routes(edge).split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .method_not_allowed_fallback(|| async {
             edge::no_such_route(http::StatusCode::METHOD_NOT_ALLOWED)
         })
         .fallback(|| async { edge::no_such_route(http::StatusCode::NOT_FOUND) })
-        .layer(deadline)
         .layer(axum::middleware::from_fn(guarded))
         .with_state(services)
 }
@@ -109,6 +117,7 @@ async fn guarded(request: Request, next: axum::middleware::Next) -> Response {
 pub(crate) async fn serve(
     listener: TcpListener,
     services: Arc<Services>,
+    edge: EdgeParts,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = listener.tap_io(|stream| {
@@ -116,5 +125,5 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "a connection keeps Nagle's delay");
         }
     });
-    axum::serve(listener, router(services)).with_graceful_shutdown(stop).await
+    axum::serve(listener, router(services, &edge)).with_graceful_shutdown(stop).await
 }

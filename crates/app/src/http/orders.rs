@@ -1,19 +1,21 @@
 //! `/v1/orders`: place, look, list, cancel.
 
-use crate::http::Services;
 use crate::http::edge::{
     Answered, Id, Json, Nothing, Pairs, PreferWait, Refusals, absent, listed, recorded, tagged,
 };
+use crate::http::{Services, layers};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use contracts::http::{IdempotencyKey, Listing};
+use contracts::http::{IdempotencyKey, Listing, StoredAnswer};
 use contracts::{OrderId, Problem};
 use http::StatusCode;
 use order::Status;
 use order::api::{self, ListOrders, OrderView, PlaceOrder, TimelineEntry};
 use order::record::Stored;
+use ports::aggregate::Answer;
 use ports::saga_engine::Callback;
+use resilience::limit::NewKeysSpent;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -47,10 +49,23 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
 async fn place(
     State(services): State<Arc<Services>>,
     Extension(key): Extension<IdempotencyKey>,
+    spent: Option<Extension<NewKeysSpent>>,
     Json(body): Json,
 ) -> Answered<Response> {
     let wanted = PlaceOrder::read(&body)?;
+    if let Some(Extension(spent)) = spent {
+        let id = order::Service::id_of(&key);
+        return again(services.orders.answered(&id, &key).await?, &spent);
+    }
     Ok(recorded(services.orders.place(wanted, &key).await?))
+}
+
+/// The answer to a caller who may not use new keys: what was answered before, if anything was.
+fn again(before: Option<StoredAnswer>, spent: &NewKeysSpent) -> Answered<Response> {
+    Ok(match before {
+        Some(answer) => recorded(Answer::Replayed(answer)),
+        None => layers::new_keys_spent(spent),
+    })
 }
 
 /// Cancels an order: money and stock go back.
@@ -62,9 +77,13 @@ async fn cancel(
     State(services): State<Arc<Services>>,
     Id(id): Id<OrderId>,
     key: Option<Extension<IdempotencyKey>>,
+    spent: Option<Extension<NewKeysSpent>>,
     Nothing: Nothing,
 ) -> Answered<Response> {
     let key = key.map(|Extension(key)| key);
+    if let (Some(key), Some(Extension(spent))) = (&key, spent) {
+        return again(services.orders.answered(&id, key).await?, &spent);
+    }
     Ok(recorded(services.orders.cancel(&id, key.as_ref()).await?))
 }
 

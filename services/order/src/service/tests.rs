@@ -205,3 +205,16 @@ async fn an_order_that_is_not_there_is_not_found() {
     let problem = Problem::from(world.service.cancel(&id, None).await.unwrap_err());
     assert_eq!((problem.status, problem.code.as_str()), (404, "not_found"));
 }
+
+#[tokio::test]
+async fn what_was_answered_under_a_key_is_found_without_doing_anything() {
+    let world = World::new();
+    let body = two_teas_and_a_cup();
+    let key = key("k", &body);
+    let id = Service::id_of(&key);
+    let answered = || world.service.answered(&id, &key);
+    assert_eq!(answered().await.map_err(Problem::from).unwrap(), None);
+    assert_eq!(world.told().await, [""; 0]);
+    let first = place(&world, "k", &body).await.unwrap().reply();
+    assert_eq!(answered().await.map_err(Problem::from).unwrap(), Some(first));
+}

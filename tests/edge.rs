@@ -1,0 +1,69 @@
+//! The layers of the HTTP edge, as a client meets them: deadlines, rate limits, quotas.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
+
+use futures::future::join_all;
+use system_tests::Shop;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_has_the_time_that_its_client_gives_it() {
+    let shop = Shop::open().await;
+    shop.client.put_product("TEA", 10).await;
+    let id = shop.place("TEA", 1, "tok_slow").await;
+    let path = format!("/v1/orders/{id}");
+    // The order is pending for as long as the gateway is slow, so whoever waits for it waits.
+    let headers = [("prefer", "wait=20"), ("request-timeout-ms", "1")];
+    let answer = shop.client.send("GET", &path, &headers, "").await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (504, "deadline_exceeded"));
+    let headers = [("request-timeout-ms", "soon")];
+    let answer = shop.client.send("GET", &path, &headers, "").await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "request_timeout_invalid"));
+    shop.client.ended(&id).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_how_the_limits_stand() {
+    let shop = Shop::open().await;
+    let answer = shop.client.get("/v1/orders").await;
+    let policy = answer.headers["ratelimit-policy"].to_str().unwrap();
+    assert!(policy.starts_with("\"principal\";q=5000;w=1, "), "{policy}");
+    let standing = answer.headers["ratelimit"].to_str().unwrap();
+    assert!(standing.starts_with("\"principal\";r="), "{standing}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_too_often_is_told_when_to_come_again_and_whoever_watches_is_answered() {
+    let shop = Shop::open_with(|config| config.limits.principal = Some(1)).await;
+    let answers = join_all((0..20).map(|_| shop.client.get("/v1/orders"))).await;
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("it is too often");
+    assert_eq!(refused.code(), "rate_limited");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert!(refused.headers.contains_key("ratelimit"), "{refused:?}");
+    for path in ["/livez", "/readyz", "/metrics", "/openapi.json"] {
+        let answers = join_all((0..20).map(|_| shop.client.get(path))).await;
+        assert!(answers.iter().all(|answer| answer.status == 200), "{path}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_of_new_keys_is_not_used_up_by_replays_and_does_not_stop_them() {
+    let shop = Shop::open_with(|config| config.limits.new_keys = Some(1)).await;
+    shop.client.put_product("TEA", 10).await;
+    let order = shop.order("TEA", 1, "tok_approve");
+    let first = shop.client.place("a-key-of-a-client-0001", &order).await.unwrap();
+    assert_eq!((first.status.as_u16(), first.replayed), (202, false), "{first:?}");
+    let other = shop.client.place("a-key-of-a-client-0002", &order).await.unwrap();
+    assert_eq!((other.status.as_u16(), other.code().as_str()), (429, "rate_limited"));
+    assert!(other.body.contains("new-keys"), "{}", other.body);
+    for _ in 0..3 {
+        let again = shop.client.place("a-key-of-a-client-0001", &order).await.unwrap();
+        assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
+    }
+    let orders = shop.client.get("/v1/orders").await.json();
+    assert_eq!(orders["items"].as_array().unwrap().len(), 1);
+    shop.client.ended(first.json()["id"].as_str().unwrap()).await;
+    shop.close().await;
+}
