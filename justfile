@@ -26,6 +26,10 @@ life:
 crash rounds="30":
     CRASH_ROUNDS={{rounds}} cargo test -p system-tests --test crash
 
+# Takes the payment gateway away for a minute while a thousand orders are in flight, three times.
+outage seconds="60" orders="1000":
+    OUTAGE_SECONDS={{seconds}} OUTAGE_ORDERS={{orders}} cargo test -p system-tests --test outage
+
 # Figures as JSON lines; --quick for a look.
 bench *args:
     cargo run --release -- bench {{args}}

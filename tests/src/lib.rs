@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod invariants;
+pub mod proxy;
 pub mod rehearsal;
 pub mod saga;
 pub mod shop;

@@ -6,6 +6,7 @@
 use super::lane::Lane;
 use super::record::{self, Function, SuspendStep, Wait};
 use crate::breaker::Room;
+use crate::metric;
 use contracts::Timestamp;
 use contracts::task::TaskCall;
 use futures::future::{BoxFuture, join_all, select};
@@ -108,6 +109,7 @@ impl Desk {
         let wait = Wait::new(step, now, due);
         let write = wait.write(until.unwrap_or_else(|| now.plus(KEPT_MAX)));
         self.put(wait.partition(), write).await?;
+        metric::step_suspended(&function);
         let mut functions = self.functions();
         let waiting = functions.entry(function).or_default();
         waiting.ask_at = waiting.ask_at.min(due);
@@ -270,6 +272,7 @@ async fn answer(sagas: &dyn SagaEngine, wait: &Wait) -> Answered {
     match sagas.answer(&wait.step.token, Callback::Success(json!({}))).await {
         Ok(()) => {
             tracing::debug!(function, step, since = %wait.since, "a suspended step goes on");
+            metric::step_resumed(function);
             Answered::WentOn
         }
         Err(Refusal::World(error)) => {
