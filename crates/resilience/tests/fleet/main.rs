@@ -3,5 +3,6 @@
 #![allow(unreachable_pub, reason = "the simulation is a library of its own to these tests")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
 
+mod interleavings;
 mod pitfalls;
 mod sim;
