@@ -10,12 +10,12 @@ use integrations::{Documents, Functions, HttpApis, Integrations, Router};
 use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids, Result};
 use resilience::backoff::Exponential;
-use resilience::{InProcess, Seam, breaker};
+use resilience::breaker::{self, Breakers, OverStore};
+use resilience::bulkhead::{self, Bulkheads};
+use resilience::stack::TaskParts;
+use resilience::{InProcess, Seam};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The fewest calls a breaker judges by: this process is the whole fleet.
-const BREAKER_CALLS_MIN: u32 = 20;
 
 /// The longest a breaker stays open: probing is cheap here, and what waits for a function is to be
 /// through within 30 s of its return.
@@ -30,6 +30,8 @@ pub(crate) struct Outside {
     pub(crate) gateway: Arc<HttpGateway>,
     /// What a Task state can call beside our services.
     pub(crate) integrations: Integrations,
+    /// What stands before all calls.
+    pub(crate) breakers: Arc<Breakers>,
 }
 
 /// Makes the integrations that the settings describe.
@@ -49,22 +51,37 @@ pub(crate) fn integrations(
     })
 }
 
+/// Makes this process's breakers, and learns what was agreed on before it started.
+pub(crate) async fn breakers(
+    db: &Arc<LocalDb>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Result<Arc<Breakers>> {
+    let config = breaker::Config::default();
+    let open = Exponential { cap: BREAKER_OPEN_MAX, ..config.open };
+    let config = breaker::Config { open, ..config };
+    let breakers = Breakers::new(config, Arc::clone(clock), Arc::clone(ids));
+    let breakers = breakers.in_fleet(Arc::new(OverStore::new(Arc::clone(db) as _)));
+    breakers.load().await?;
+    Ok(Arc::new(breakers))
+}
+
 /// Makes the seam through which every task is called.
 pub(crate) fn seam(
     tasks: Vec<Arc<dyn Tasks>>,
     integrations: Integrations,
+    breakers: Arc<Breakers>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
 ) -> Seam<Router<InProcess>> {
-    let open = Exponential { cap: BREAKER_OPEN_MAX, ..breaker::Config::default().open };
-    let breaker = breaker::Config { calls_min: BREAKER_CALLS_MIN, open, ..Default::default() };
-    let parks_itself = PARKS_ITSELF.map(str::to_owned).into();
     let names: Vec<&str> = tasks.iter().map(|tasks| tasks.function()).collect();
     let router = Router::new(InProcess::new(tasks.clone()), &names, integrations);
-    Seam::around(
-        router,
-        clock,
-        ids,
-        resilience::Config { breaker, parks_itself, ..Default::default() },
-    )
+    let parts = TaskParts {
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+        breakers,
+        bulkheads: Bulkheads::new(bulkhead::Config::default()),
+        parks_itself: PARKS_ITSELF.map(str::to_owned).into(),
+    };
+    Seam::of(router, parts)
 }

@@ -109,7 +109,8 @@ impl System {
         )?);
         let parts = Parts::default();
         let integrations = outside::integrations(&config.integrations, &db, &clock)?;
-        let outside = Outside { gateway, integrations };
+        let breakers = outside::breakers(&db, &clock, &ids).await?;
+        let outside = Outside { gateway, integrations, breakers };
         let connected = connect(&db, &clock, &ids, outside, &parts.stopping);
         let Connected { services, engine, functions, desk, breakers } = connected;
         for machine in [machines::PLACE_ORDER, machines::CANCEL_ORDER] {
@@ -126,14 +127,7 @@ impl System {
             let gateway_stops = stop_gateway.clone().cancelled_owned();
             parts.run("the payment gateway", sandbox.serve(gateway_stops));
         }
-        parts.run_infallible("the sagas", {
-            let engine = engine.clone();
-            async move { engine.run().await }
-        });
-        parts.run_infallible("the desk", {
-            let (sagas, stop) = (engine.clone(), parts.stop());
-            async move { desk.run(&sagas, |function| breakers.room(function), stop).await }
-        });
+        run_sagas(&parts, &engine, desk, breakers);
         parts.run_infallible("the metrics", http::metrics::keep(Arc::clone(&clock), parts.stop()));
         let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
         deliver(&parts, &db, &clock, &ids, &plane);
@@ -290,6 +284,22 @@ pub(crate) async fn listen(
     Ok((listener, address))
 }
 
+/// Runs what carries sagas: the engine, its breakers, and the desk where steps wait for them.
+fn run_sagas(parts: &Parts, engine: &Engine, desk: Arc<Desk>, breakers: Arc<Breakers>) {
+    parts.run_infallible("the sagas", {
+        let engine = engine.clone();
+        async move { engine.run().await }
+    });
+    parts.run_infallible("the breakers", {
+        let (breakers, stop) = (Arc::clone(&breakers), parts.stop());
+        async move { breakers.keep_in_step(stop).await }
+    });
+    let (sagas, stop) = (engine.clone(), parts.stop());
+    parts.run_infallible("the desk", async move {
+        desk.run(&sagas, |function| breakers.room(function), stop).await;
+    });
+}
+
 /// Runs what carries events: outbox → bus → targets.
 fn deliver(
     parts: &Parts,
@@ -373,7 +383,7 @@ fn connect(
         Arc::clone(&payments) as _,
         Arc::clone(&desk) as _,
     ];
-    let seam = outside::seam(tasks, outside.integrations, clock, ids);
+    let seam = outside::seam(tasks, outside.integrations, outside.breakers, clock, ids);
     let breakers = Arc::clone(seam.breakers());
     let functions = Arc::new(ThroughSeam { seam: seam.clone(), clock: Arc::clone(clock) });
     let engine = engine(db, clock, ids, seam);

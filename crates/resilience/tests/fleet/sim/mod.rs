@@ -21,7 +21,7 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use ports::Clock;
 use resilience::breaker::fleet::FleetRecord;
-use resilience::breaker::{BreakerLayer, Breakers, Config, Guarded, Outcome, Policy, View};
+use resilience::breaker::{BreakerLayer, Breakers, Config, Guarded, Mode, Outcome, Policy, View};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -208,6 +208,13 @@ impl Fleet {
         self.settle();
         let world = self.world.lock().unwrap();
         world.ended[before..].iter().find(|(of, _)| *of == instance).map(|(_, ended)| *ended)
+    }
+
+    /// An operator at one of the instances switches the breaker of all.
+    pub fn switch(&mut self, instance: usize, mode: Mode) {
+        let breakers = Arc::clone(&self.instances[instance].breakers);
+        self.tasks.spawn(async move { breakers.switch(NAME, mode).await.unwrap() });
+        self.settle();
     }
 
     /// Lets everything go on that can without time passing.

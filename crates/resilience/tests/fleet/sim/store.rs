@@ -31,6 +31,8 @@ pub struct Inner {
     pub operations: u64,
     /// While it is, nothing is answered but `Unavailable`.
     pub is_down: bool,
+    /// While it is, nothing is answered at all.
+    pub is_hanging: bool,
 }
 
 impl SimStore {
@@ -55,6 +57,9 @@ impl SimStore {
 
     async fn perform<T>(&self, operation: impl FnOnce(&mut Inner, i64) -> Result<T>) -> Result<T> {
         yield_once().await;
+        if self.look(|inner| inner.is_hanging) {
+            std::future::pending::<()>().await;
+        }
         let answer = {
             let second = self.clock.now().as_millis().div_euclid(1_000);
             let mut inner = self.inner.lock().unwrap();

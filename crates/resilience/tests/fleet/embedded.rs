@@ -1,0 +1,126 @@
+//! The fleet's records in the embedded store: what a process finds that starts again.
+
+use adapter_local::LocalDb;
+use contracts::Timestamp;
+use contracts::resilience::{BreakerOpened, BreakerSwitched};
+use futures::executor::block_on;
+use ports::{Clock, Ids, Kind, Outbox};
+use resilience::breaker::fleet::{Bucket, Delta, FleetRecord, Phase, ShardCounts};
+use resilience::breaker::{Breakers, Config, Counts, FleetStore, Mode, OverStore, Room, Stored};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use testkit::{ManualClock, SeededIds};
+
+struct Process {
+    db: Arc<LocalDb>,
+    store: OverStore,
+    breakers: Breakers,
+}
+
+fn start(dir: &Path, clock: &Arc<ManualClock>, seed: u64) -> Process {
+    let db = Arc::new(LocalDb::open(dir).unwrap());
+    let store = OverStore::new(db.clone());
+    let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(seed));
+    let breakers = Breakers::new(Config::default(), clock.clone(), ids);
+    let breakers = breakers.in_fleet(Arc::new(store.clone()));
+    block_on(breakers.load()).unwrap();
+    Process { db, store, breakers }
+}
+
+fn opened(until: Timestamp) -> FleetRecord {
+    let phase = Phase::Open { until, openings: 1 };
+    FleetRecord { generation: 1, phase, by: "a".into(), ..FleetRecord::default() }
+}
+
+#[tokio::test]
+async fn a_restart_mid_open_keeps_until() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let until = clock.now().plus(Duration::from_secs(5));
+    let first = start(dir.path(), &clock, 1);
+    let stored = first.store.record("f").await.unwrap();
+    assert_eq!(stored.value, FleetRecord::default());
+    let next = Stored { value: &opened(until), expect: stored.expect };
+    first.store.put_record("f", next, Vec::new()).await.unwrap();
+    first.db.close();
+    drop(first);
+
+    let second = start(dir.path(), &clock, 2);
+    assert_eq!(second.breakers.view("f").unwrap().fleet, opened(until));
+    clock.advance(Duration::from_secs(2));
+    let left = Duration::from_secs(3);
+    assert_eq!(second.breakers.room("f"), Room::Nobody { retry_after: left });
+}
+
+#[tokio::test]
+async fn a_switch_and_its_event_are_one_commit_that_holds_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let first = start(dir.path(), &clock, 1);
+    first.breakers.switch("f", Mode::ForcedOpen).await.unwrap();
+    first.breakers.switch("f", Mode::ForcedOpen).await.unwrap();
+    let pending = first.db.pending(0, 10).await.unwrap();
+    assert_eq!(pending.len(), 1, "the same mode again is no transition");
+    let switched = pending[0].envelope.fact::<BreakerSwitched>().unwrap().unwrap();
+    assert_eq!((&*switched.breaker, switched.mode), ("f", Mode::ForcedOpen));
+    first.db.close();
+    drop(first);
+
+    let second = start(dir.path(), &clock, 2);
+    assert_eq!(second.breakers.view("f").unwrap().mode, Mode::ForcedOpen);
+    let refused = second.breakers.switch("", Mode::Judging).await.unwrap_err();
+    assert_eq!(refused.kind(), Kind::Invalid);
+}
+
+#[tokio::test]
+async fn two_who_write_the_same_record_do_not_both_win() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let process = start(dir.path(), &clock, 1);
+    let read = process.store.record("f").await.unwrap();
+    let record = opened(clock.now());
+    let write = || Stored { value: &record, expect: read.expect };
+    process.store.put_record("f", write(), Vec::new()).await.unwrap();
+    let lost = process.store.put_record("f", write(), Vec::new()).await.unwrap_err();
+    assert_eq!(lost.kind(), Kind::Conflict);
+}
+
+#[tokio::test]
+async fn counts_of_a_shard_are_kept_for_as_long_as_they_matter() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let process = start(dir.path(), &clock, 1);
+    let at = clock.now();
+    let bucket = Bucket { number: at.as_millis() / 1_000, counts: Counts::one(true, false) };
+    let delta = Delta { generation: 0, buckets: vec![bucket] };
+    for calls in 1..=3 {
+        let Stored { value, expect } = process.store.counts("f", 5).await.unwrap();
+        let next = value.plus(&delta, &Config::default(), at).unwrap();
+        let next = Stored { value: &next, expect };
+        process.store.put_counts("f", 5, next, SYSTEM_TIMES_END).await.unwrap();
+        let read = process.store.counts("f", 5).await.unwrap();
+        assert_eq!(read.value.buckets[0].counts.calls, calls);
+    }
+    let other = process.store.counts("f", 6).await.unwrap();
+    assert_eq!(other.value, ShardCounts::default());
+}
+
+/// The embedded store goes by the system's clock when it looks what has expired.
+const SYSTEM_TIMES_END: Timestamp = Timestamp::MAX;
+
+#[tokio::test]
+async fn all_records_are_loaded_however_many_pages_they_fill() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let first = start(dir.path(), &clock, 1);
+    for n in 0..250 {
+        first.breakers.switch(&format!("f{n:03}"), Mode::Shadow).await.unwrap();
+    }
+    first.db.close();
+    drop(first);
+    let second = start(dir.path(), &clock, 2);
+    assert_eq!(second.breakers.views().len(), 250);
+    let opened = second.db.pending(0, 500).await.unwrap();
+    assert!(opened.iter().all(|pending| pending.envelope.fact::<BreakerOpened>().is_none()));
+}
