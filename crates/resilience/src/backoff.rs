@@ -9,7 +9,7 @@
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use contracts::Timestamp;
-use ports::{Clock, Result};
+use ports::{Clock, Kind, Result};
 use std::time::Duration;
 
 /// No delay is longer than a day, whatever a configuration says: longer ones are timers, and they
@@ -101,12 +101,22 @@ impl Backoff {
     /// Never shorter than the other side asked for. A wait that would end at or after the deadline
     /// is not begun.
     pub fn after(&mut self, error: &ports::Error, now: Timestamp) -> Option<Duration> {
-        if !error.kind().is_retryable() || self.retries >= self.policy.retries_max {
+        self.after_failure(error.kind(), error.wait(), now)
+    }
+
+    /// The same for a failure of this kind, after which the other side asked for such a wait.
+    pub fn after_failure(
+        &mut self,
+        kind: Kind,
+        retry_after: Option<Duration>,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        if !kind.is_retryable() || self.retries >= self.policy.retries_max {
             return None;
         }
         let seed = self.seed.wrapping_add(u64::from(self.retries));
         let drawn = full_jitter(self.policy.row.nth(self.retries), seed);
-        let wait = drawn.max(error.wait().unwrap_or_default());
+        let wait = drawn.max(retry_after.unwrap_or_default());
         let waited = self.waited.checked_add(wait)?;
         let late = self.deadline.is_some_and(|end| now.plus(wait) >= end);
         if waited > self.policy.waits_max || late {

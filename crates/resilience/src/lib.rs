@@ -20,6 +20,7 @@ pub mod metric;
 mod models;
 pub mod park;
 mod refusal;
+pub mod retry;
 #[cfg(test)]
 mod scripted;
 mod seam;
