@@ -121,3 +121,41 @@ async fn a_key_of_a_body_that_could_not_be_read_is_free() {
     assert_eq!((placed.status.as_u16(), placed.replayed), (202, false), "{placed:?}");
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_created_under_a_key_is_one_user_and_one_answer() {
+    let shop = Shop::open().await;
+    let user = r#"{"email":"ada@example.com","name":"Ada"}"#;
+    let headers = [("content-type", "application/json"), ("idempotency-key", KEY)];
+    let create = |body| shop.client.send("POST", "/v1/users", &headers, body);
+    let refused = create("{}").await.unwrap();
+    assert_eq!(refused.status.as_u16(), 422, "{refused:?}");
+    let first = create(user).await.unwrap();
+    assert_eq!((first.status.as_u16(), first.replayed), (201, false), "{first:?}");
+    let other = create(r#"{"email":"eve@example.com","name":"Eve"}"#).await.unwrap();
+    assert_eq!((other.status.as_u16(), other.code().as_str()), (422, "idempotency_key_reused"));
+    let shop = shop.reopen().await;
+    let again = shop.client.send("POST", "/v1/users", &headers, user).await.unwrap();
+    assert_eq!((again.status, again.replayed), (first.status, true), "{again:?}");
+    let same = (&first.body, &first.location, &first.etag, &first.media_type);
+    assert_eq!((&again.body, &again.location, &again.etag, &again.media_type), same);
+    let without_key = shop.client.send("POST", "/v1/users", &headers[..1], user).await.unwrap();
+    assert_eq!(without_key.status.as_u16(), 409, "{without_key:?}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_users_created_at_once_under_one_key_are_one() {
+    let shop = Shop::open().await;
+    let user = r#"{"email":"ada@example.com","name":"Ada"}"#;
+    let headers =
+        [("content-type", "application/json"), ("idempotency-key", KEY), ("prefer", "wait=10")];
+    let create = || shop.client.send("POST", "/v1/users", &headers, user);
+    let answers = join_all((0..50).map(|_| create())).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+    let bodies: BTreeSet<_> = answers.iter().map(|answer| &answer.body).collect();
+    assert_eq!(bodies.len(), 1);
+    assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1);
+    shop.close().await;
+}

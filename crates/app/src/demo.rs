@@ -37,7 +37,7 @@ pub(crate) async fn load(services: &Services) -> Result<Option<UserId>, String> 
     for (email, name) in USERS {
         let email = email.parse().map_err(|error| format!("{email}: {error}"))?;
         let wanted = PutUser { email, name: name.to_owned() };
-        services.users.create(wanted).await.map_err(failed)?;
+        services.users.create(wanted, None).await.map_err(failed)?;
     }
     first_user(services).await
 }

@@ -21,6 +21,7 @@ use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids};
 use resilience::breaker::Breakers;
 use resilience::desk::Desk;
+use resilience::idempotency::{Leases, StoreRecords};
 use resilience::{InProcess, Seam};
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -397,9 +398,17 @@ fn connect(
         log: Arc::clone(db) as _,
         stories: Arc::new(Stories::default()),
         clock: Arc::clone(clock),
+        leases: leases(db, clock, ids),
         stopping: stopping.clone(),
     };
     Connected { services: Arc::new(services), engine, functions, desk, breakers }
+}
+
+/// The leases of keys whose answers the HTTP edge records.
+fn leases(db: &Arc<LocalDb>, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Leases {
+    let records = StoreRecords::new(Arc::clone(db) as _, Arc::clone(clock));
+    Leases::new(Arc::new(records), Arc::clone(clock), Arc::clone(ids))
+        .with_spawn(Arc::new(|future| drop(tokio::spawn(future))))
 }
 
 fn engine(

@@ -16,7 +16,7 @@ use crate::record::{self, Stored};
 use crate::user::{self, Command, Event, Rejection, User};
 use async_trait::async_trait;
 use contracts::envelope::Origin;
-use contracts::http::{IfMatch, PageRequest};
+use contracts::http::{IdempotencyKey, IfMatch, PageRequest};
 use contracts::user::{Contact, UserCreated, UserDeleted, UserUpdated};
 use contracts::{Envelope, Timestamp, UserId};
 use ports::aggregate::{Aggregates, Decision, Failure};
@@ -45,13 +45,21 @@ impl Service {
         Self { aggregates, claims, ids }
     }
 
-    /// Creates a user.
+    /// Creates a user; with a key the same one, however often.
+    ///
+    /// The id derives from the key's scope, so a creation that was cut off goes on where it
+    /// stopped: its claim is its own, and its user is there or not.
     ///
     /// # Errors
     /// `EmailTaken`. The world's: the user may be there, and its address is then taken.
-    pub async fn create(&self, request: PutUser) -> Result<UserView, Failure<Rejection>> {
+    pub async fn create(
+        &self,
+        request: PutUser,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<UserView, Failure<Rejection>> {
         let PutUser { email, name } = request;
-        let id = UserId::from_uuid(self.ids.fresh());
+        let id = key.map(|key| contracts::id::derived(&["user", &key.scope]));
+        let id = UserId::from_uuid(id.unwrap_or_else(|| self.ids.fresh()));
         self.claims.take(&email, &id).await?;
         let created_at = self.aggregates.clock().now();
         let user = User { id: id.clone(), email: email.clone(), name, created_at };

@@ -82,6 +82,11 @@ pub enum Rejection {
 pub fn decide(user: Option<&User>, command: &Command) -> Result<Vec<Event>, Rejection> {
     match (user, command) {
         (None, Command::Create(user)) => Ok(vec![Event::Created(user.clone())]),
+        (Some(user), Command::Create(wanted))
+            if user.email == wanted.email && user.name == wanted.name =>
+        {
+            Ok(vec![])
+        }
         (Some(user), Command::Update { from, email, name }) => {
             let events = update(user, email, name);
             let moved = !events.is_empty() && !user.email.is_same(from);
@@ -174,7 +179,9 @@ mod tests {
     #[test]
     fn a_user_is_created_once() {
         check(None, &Command::Create(ada()), Ok((1, Some(ada()))));
-        check(Some(ada()), &Command::Create(ada()), Err(Rejection::Exists));
+        check(Some(ada()), &Command::Create(ada()), Ok((0, Some(ada()))));
+        let other = User { name: "Lovelace".to_owned(), ..ada() };
+        check(Some(ada()), &Command::Create(other), Err(Rejection::Exists));
     }
 
     #[test]

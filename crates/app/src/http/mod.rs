@@ -21,7 +21,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use ports::{Clock, EventLog, SagaEngine};
-use resilience::idempotency::{IdempotencyLayer, InFlight, Mode};
+use resilience::idempotency::{IdempotencyLayer, InFlight, Leases, Mode, Recording};
 use resilience::stack::{self, EdgeParts};
 use std::future::Future;
 use std::io;
@@ -45,6 +45,7 @@ pub(crate) struct Services {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) stories: Arc<Stories>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) leases: Leases,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -58,10 +59,11 @@ pub(crate) struct Services {
 struct Api;
 
 /// The routes with their documentation.
-fn routes(edge: &EdgeParts) -> OpenApiRouter<Arc<Services>> {
+fn routes(edge: &EdgeParts, by_lease: Recording) -> OpenApiRouter<Arc<Services>> {
     let in_flight = InFlight::default();
     let keys = |mode| IdempotencyLayer::new(mode, in_flight.clone(), Arc::clone(&edge.clock));
     let keyed = |mode| stack::edge(edge, keys(mode));
+    let leased = stack::edge(edge, keys(Mode::Honoured).recording(by_lease));
     let without_keys = OpenApiRouter::new()
         .merge(orders::routes())
         .merge(order_events::routes())
@@ -72,6 +74,8 @@ fn routes(edge: &EdgeParts) -> OpenApiRouter<Arc<Services>> {
     let mut limited = OpenApiRouter::with_openapi(Api::openapi())
         .merge(orders::routes_with_key().route_layer(keyed(Mode::Required)))
         .merge(orders::routes_that_honour_a_key().route_layer(keyed(Mode::Honoured)))
+        .merge(orders::routes_by_lease().route_layer(leased.clone()))
+        .merge(users::routes_that_honour_a_key().route_layer(leased))
         .merge(without_keys.route_layer(stack::edge(edge, Identity::new())));
     layers::describe(limited.get_openapi_mut());
     // Whoever watches the system is answered also when it is flooded.
@@ -83,11 +87,14 @@ fn routes(edge: &EdgeParts) -> OpenApiRouter<Arc<Services>> {
 pub fn document() -> Document {
     let clock: Arc<dyn Clock> = Arc::new(adapter_local::SystemClock::new());
     let limits = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
-    routes(&edge_parts(&limits, &clock)).split_for_parts().1
+    // The document is the same whoever records.
+    let parts = edge_parts(&limits, &clock);
+    routes(&parts, Recording::WithEffect).split_for_parts().1
 }
 
 fn router(services: Arc<Services>, edge: &EdgeParts) -> Router {
-    let (router, document) = routes(edge).split_for_parts();
+    let by_lease = Recording::ByLease(services.leases.clone());
+    let (router, document) = routes(edge, by_lease).split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .method_not_allowed_fallback(|| async {

@@ -35,8 +35,13 @@ pub(super) fn routes_that_honour_a_key() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::new().routes(routes!(cancel))
 }
 
+/// What honours a key, and leaves the record to the layer: its effect is in the saga's journal.
+pub(super) fn routes_by_lease() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(resume))
+}
+
 pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(resume))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
 }
 
 /// Places an order; its saga runs from here on by itself.
@@ -91,7 +96,7 @@ async fn cancel(
 /// stood in the way is gone.
 #[utoipa::path(post, path = "/v1/orders/{id}/resume", operation_id = "resume_order",
     tag = "operations",
-    params(("id" = OrderId, Path)),
+    params(("id" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
         Refusals))]
 async fn resume(

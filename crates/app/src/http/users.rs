@@ -2,27 +2,38 @@
 
 use crate::http::Services;
 use crate::http::edge::{Answered, Condition, Id, Json, Pairs, Refusals, absent, listed, tagged};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::UserId;
-use contracts::http::Listing;
+use contracts::http::{IdempotencyKey, Listing};
 use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use user::api::{self, PutUser, UserView};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+/// What honours a key that is sent; the layer records, for a user and its address are two things.
+pub(super) fn routes_that_honour_a_key() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
 pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update, delete))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, update, delete))
 }
 
 /// Creates a user; no two have the same address.
 #[utoipa::path(post, path = "/v1/users", operation_id = "create_user",
-    tag = "users", request_body = PutUser,
+    tag = "users", params(("Idempotency-Key" = Option<String>, Header)), request_body = PutUser,
     responses((status = 201, description = "Created", body = UserView),
         Refusals))]
-async fn create(State(services): State<Arc<Services>>, Json(body): Json) -> Answered<Response> {
-    let user = services.users.create(PutUser::read(&body)?).await?;
+async fn create(
+    State(services): State<Arc<Services>>,
+    key: Option<Extension<IdempotencyKey>>,
+    Json(body): Json,
+) -> Answered<Response> {
+    let key = key.map(|Extension(key)| key);
+    let user = services.users.create(PutUser::read(&body)?, key.as_ref()).await?;
     let mut response = tagged(StatusCode::CREATED, &user, user.version);
     if let Ok(location) = HeaderValue::try_from(user.location()) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -39,7 +39,7 @@ impl World {
     }
 
     async fn create(&self, email: &str) -> Result<UserView, Problem> {
-        self.service.create(put(email, "Ada")).await.map_err(Problem::from)
+        self.service.create(put(email, "Ada"), None).await.map_err(Problem::from)
     }
 
     async fn update(&self, user: &UserView, email: &str) -> Result<UserView, Problem> {
@@ -313,4 +313,27 @@ async fn write(world: &World, id: &UserId, address: &str) {
         created_at: Timestamp::EPOCH,
     };
     world.service.change(id, &IfMatch::Any, &Command::Create(user)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_creation_under_a_key_is_resumed_wherever_it_was_cut_off() {
+    let address = "ada@example.com";
+    let key = IdempotencyKey {
+        scope: "scope".to_owned(),
+        fingerprint: contracts::Fingerprint::of_bytes(b"ada"),
+    };
+    let world = World::new();
+    // Cut off after the claim, then after the user, then after everything.
+    let id = UserId::from_uuid(contracts::id::derived(&["user", &key.scope]));
+    world.service.claims.take(&email(address), &id).await.unwrap();
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(world.service.create(put(address, "Ada"), Some(&key)).await.unwrap());
+        world.service.claims.take(&email(address), &id).await.unwrap();
+    }
+    assert_eq!(made[0].id, id);
+    assert!(made.iter().all(|user| *user == made[0]), "{made:?}");
+    assert_eq!(world.all().await.len(), 1);
+    assert_eq!(world.told().await, ["UserCreated"]);
+    assert!(world.create(address).await.is_err(), "without the key it is another user");
 }
