@@ -21,6 +21,10 @@ use std::time::Duration;
 /// through within 30 s of its return.
 const BREAKER_OPEN_MAX: Duration = Duration::from_secs(15);
 
+/// How long a probe may take: one that takes longer than 5 s has failed anyway, and what a process
+/// that was killed has left is to be over within 30 s, too.
+const BREAKER_PROBE_LEASE: Duration = Duration::from_secs(10);
+
 /// The functions that only our own state machines call, which suspend a step by themselves.
 const PARKS_ITSELF: [&str; 3] = [inventory::FUNCTION, order::tasks::FUNCTION, payment::FUNCTION];
 
@@ -59,7 +63,7 @@ pub(crate) async fn breakers(
 ) -> Result<Arc<Breakers>> {
     let config = breaker::Config::default();
     let open = Exponential { cap: BREAKER_OPEN_MAX, ..config.open };
-    let config = breaker::Config { open, ..config };
+    let config = breaker::Config { open, probe_lease: BREAKER_PROBE_LEASE, ..config };
     let breakers = Breakers::new(config, Arc::clone(clock), Arc::clone(ids));
     let breakers = breakers.in_fleet(Arc::new(OverStore::new(Arc::clone(db) as _)));
     breakers.load().await?;

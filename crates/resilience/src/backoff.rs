@@ -169,7 +169,7 @@ mod tests {
     };
 
     fn unavailable() -> Error {
-        Error::new(Kind::Unavailable, "reach the gateway")
+        Error::new(Kind::Unavailable, "reach the other side")
     }
 
     #[test]

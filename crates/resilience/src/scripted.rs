@@ -67,13 +67,13 @@ impl Service<TaskRequest> for Scripted {
     }
 }
 
-/// A call of the payment service, without a deadline.
+/// A call of a service, without a deadline.
 pub(crate) fn request() -> TaskRequest {
     TaskRequest {
-        function: "payment".into(),
+        function: "lookup".into(),
         invocation: Invocation::default(),
-        payload: Arc::new(json!({"task": "capture", "input": {}})),
-        key: "place-order/1/capture".into(),
+        payload: Arc::new(json!({"task": "find", "input": {}})),
+        key: "machine/1/find".into(),
         attempt: 0,
         deadline: None,
     }
@@ -86,5 +86,5 @@ pub(crate) fn request_until(ms: i64) -> TaskRequest {
 
 /// A failure of the world.
 pub(crate) fn world(kind: Kind) -> TaskError {
-    TaskError::World(Error::new(kind, "reach the gateway"))
+    TaskError::World(Error::new(kind, "reach the other side"))
 }

@@ -135,8 +135,8 @@ mod tests {
         let clock = HandClock::running();
         let mut seam = around(&script, &clock);
         break_down(&mut seam, &script);
-        script.will_answer(Ok(json!("captured")));
-        assert_eq!(block_on(seam.call(request_until(60_000))).unwrap(), "captured");
+        script.will_answer(Ok(json!("found")));
+        assert_eq!(block_on(seam.call(request_until(60_000))).unwrap(), "found");
         assert!(clock.now().as_millis() >= 4_000);
     }
 

@@ -52,3 +52,25 @@ const fn outcome_of_kind(kind: Kind) -> Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::task::error_name;
+
+    #[test]
+    fn rejection_is_a_typed_error_with_retry_after_and_uses_no_retry_budget() {
+        let wait = Duration::from_secs(4);
+        let rejected = TaskPolicy.rejection("f", wait).unwrap_err();
+        assert!(matches!(rejected, TaskError::Rejected { retry_after } if retry_after == wait));
+        let (name, _) = rejected.named();
+        assert_eq!(name, error_name::BREAKER_OPEN);
+        assert!(!error_name::RETRYABLE.contains(&&*name), "no state machine tries it again");
+    }
+
+    #[test]
+    fn a_rejection_says_nothing_about_who_was_called() {
+        let rejected = TaskPolicy.rejection("f", Duration::ZERO);
+        assert_eq!(TaskPolicy.outcome(&rejected), Outcome::Ignored);
+    }
+}

@@ -151,11 +151,11 @@ mod tests {
     use serde_json::{Value, json};
 
     /// A service whose tasks are named after what they do.
-    struct Payment;
+    struct Lookup;
 
-    impl Tasks for Payment {
+    impl Tasks for Lookup {
         fn function(&self) -> &'static str {
-            "payment"
+            "lookup"
         }
 
         fn perform<'a>(
@@ -169,8 +169,8 @@ mod tests {
                     "echo" => Ok(call.input),
                     "context" => Ok(json!([context.key, context.attempt, context.deadline])),
                     "decline" => Err(TaskError::Failed {
-                        error: "PaymentDeclined".into(),
-                        cause: "insufficient funds".into(),
+                        error: "NothingFound".into(),
+                        cause: "there is no such thing".into(),
                     }),
                     task => panic!("no such task: {task}"),
                 }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn call(function: &str, payload: Value) -> Result<TaskReply, TaskError> {
-        block_on(InProcess::new(vec![Arc::new(Payment)]).call(TaskRequest {
+        block_on(InProcess::new(vec![Arc::new(Lookup)]).call(TaskRequest {
             function: function.into(),
             payload: Arc::new(payload),
             ..request()
@@ -196,54 +196,54 @@ mod tests {
 
     #[test]
     fn a_call_reaches_the_task_it_names() {
-        let answer = call("payment", json!({"task": "echo", "input": [1, 2]}));
+        let answer = call("lookup", json!({"task": "echo", "input": [1, 2]}));
         assert_eq!(answer.unwrap(), json!([1, 2]));
     }
 
     #[test]
     fn a_task_is_told_the_visit_the_attempt_and_the_deadline_of_its_call() {
-        let answer = block_on(InProcess::new(vec![Arc::new(Payment)]).call(TaskRequest {
+        let answer = block_on(InProcess::new(vec![Arc::new(Lookup)]).call(TaskRequest {
             payload: Arc::new(json!({"task": "context", "input": {}})),
             attempt: 2,
             ..request_until(1_000)
         }));
         let deadline = json!(contracts::Timestamp::from_millis(1_000));
-        assert_eq!(answer.unwrap(), json!(["place-order/1/capture", 2, deadline]));
+        assert_eq!(answer.unwrap(), json!(["machine/1/find", 2, deadline]));
     }
 
     #[test]
     fn a_business_no_keeps_its_name() {
-        let answer = call("payment", json!({"task": "decline", "input": {}}));
+        let answer = call("lookup", json!({"task": "decline", "input": {}}));
         let (error, cause) = answer.unwrap_err().named();
-        assert_eq!(error, "PaymentDeclined");
-        let said = json!({"errorMessage": "insufficient funds", "errorType": "PaymentDeclined"});
+        assert_eq!(error, "NothingFound");
+        let said = json!({"errorMessage": "there is no such thing", "errorType": "NothingFound"});
         assert_eq!(serde_json::from_str::<Value>(&cause).unwrap(), said);
     }
 
     #[test]
     fn an_unknown_function_is_not_found_and_the_known_ones_are_named() {
-        let answer = call("pament", json!({"task": "echo", "input": 1}));
-        check_world(answer, Kind::NotFound, "`pament`; there are: payment");
+        let answer = call("lokup", json!({"task": "echo", "input": 1}));
+        check_world(answer, Kind::NotFound, "`lokup`; there are: lookup");
     }
 
     #[test]
     fn a_payload_that_is_no_call_is_invalid_and_says_why() {
         for payload in [json!(null), json!({"task": 1, "input": 1}), json!({"task": "echo"})] {
-            check_world(call("payment", payload), Kind::Invalid, "{task, input}: ");
+            check_world(call("lookup", payload), Kind::Invalid, "{task, input}: ");
         }
     }
 
     #[test]
     fn a_panic_becomes_a_bug_with_its_words() {
-        let answer = call("payment", json!({"task": "oops", "input": 1}));
+        let answer = call("lookup", json!({"task": "oops", "input": 1}));
         check_world(answer, Kind::Corrupt, "perform `oops`: it panicked: no such task: oops");
-        let answer = call("payment", json!({"task": "panic_at_once", "input": 1}));
+        let answer = call("lookup", json!({"task": "panic_at_once", "input": 1}));
         check_world(answer, Kind::Corrupt, "the ledger does not balance");
     }
 
     #[test]
     fn a_panic_carries_the_name_that_parks_an_execution() {
-        let answer = call("payment", json!({"task": "oops", "input": 1}));
+        let answer = call("lookup", json!({"task": "oops", "input": 1}));
         assert_eq!(answer.unwrap_err().named().0, contracts::task::error_name::BUG);
     }
 }

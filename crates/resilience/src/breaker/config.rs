@@ -58,7 +58,7 @@ impl Default for Config {
             fleet_calls_min: 20,
             failures_percent: 50,
             slow_percent: 80,
-            // A task answers within milliseconds, or within the gateway's own timeout of seconds.
+            // A task answers within milliseconds, or within its own timeout of seconds.
             slow_after: Duration::from_secs(5),
             open: Exponential { first: Duration::from_secs(5), cap: Duration::from_secs(60) },
             open_spread_percent: 20,

@@ -185,7 +185,7 @@ impl Breakers {
         };
         let link = self.link(&**store, &cell);
         match link.change(None, |record, turn| record.switch(mode, turn)).await {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(Lost::Race) => Err(Error::new(Kind::Conflict, "switch a breaker")),
             Err(Lost::Contact(error)) => Err(error),
         }
@@ -320,14 +320,15 @@ impl Link<'_> {
             let settled = self.change(None, |record, turn| {
                 record.settle(result.probe, result.outcome, &self.breakers.config, turn)
             });
-            settled.await?;
+            if !settled.await? {
+                metric::breaker_result_was_stale(&self.cell.name);
+            }
             self.cell.with(|member| member.forget(&result));
         }
         if let Some(delta) = self.cell.with(|member| member.take_report(at)) {
-            if let Err(lost) = self.report(&delta).await {
-                self.cell.with(|member| member.put_back(&delta, at));
-                return Err(lost);
-            }
+            let mut reporting = Reporting { cell: self.cell, delta: Some(&delta) };
+            self.report(&delta).await?;
+            reporting.delta = None;
             if delta.total().are_bad() {
                 self.trip(delta.generation).await?;
             }
@@ -376,27 +377,27 @@ impl Link<'_> {
         let tripped = self.change(Some(sums), |record, turn| {
             record.trip(generation, sums, &self.breakers.config, turn)
         });
-        tripped.await
+        tripped.await.map(drop)
     }
 
     /// Reads the record, lets `rule` change it, and writes it if it is still the same; again when
-    /// somebody else was faster. The breaker sees what it then is.
+    /// somebody else was faster. The breaker sees what it then is. Answers whether it was changed.
     async fn change(
         &self,
         seen: Option<Counts>,
         rule: impl Fn(&FleetRecord, &Turn<'_>) -> Option<FleetRecord>,
-    ) -> Result<(), Lost> {
+    ) -> Result<bool, Lost> {
         for _ in 0..SETTLE_TRIES {
             let stored = self.store.record(&self.cell.name).await?;
             let turn = self.breakers.turn();
             let Some(next) = rule(&stored.value, &turn) else {
                 self.cell.with(|member| member.see(stored.value, turn.at));
-                return Ok(());
+                return Ok(false);
             };
             match self.put(&stored, &next, seen).await {
                 Ok(()) => {
                     self.cell.with(|member| member.see(next, turn.at));
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(Lost::Race) => {}
                 Err(lost @ Lost::Contact(_)) => return Err(lost),
@@ -451,5 +452,22 @@ impl Running<'_> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.end(Ballot::Withdrawn);
+    }
+}
+
+/// Counts on their way to the store; they are taken back when they do not arrive.
+///
+/// After a timeout they may have arrived, and count twice: the shares stay what they were.
+struct Reporting<'a> {
+    cell: &'a Cell,
+    delta: Option<&'a Delta>,
+}
+
+impl Drop for Reporting<'_> {
+    fn drop(&mut self) {
+        if let Some(delta) = self.delta {
+            let at = self.cell.now();
+            self.cell.with(|member| member.put_back(delta, at));
+        }
     }
 }

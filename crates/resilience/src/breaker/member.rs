@@ -229,6 +229,19 @@ impl Member {
         }
     }
 
+    /// Whether a call's result belongs to a generation that is over, and will change nothing. Of a
+    /// probe only the fleet's record can tell.
+    #[must_use]
+    pub fn is_stale(&self, ticket: &Ticket) -> bool {
+        match ticket.role {
+            Role::Counted { generation } => {
+                generation != self.fleet.generation
+                    || ticket.permit.generation() != self.local.generation()
+            }
+            Role::Probe(_) | Role::Bystander => false,
+        }
+    }
+
     /// Takes note of what the fleet agrees on, as it was read or written at `at`.
     ///
     /// A record older than the one that is known changes nothing.

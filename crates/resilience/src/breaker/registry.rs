@@ -217,7 +217,14 @@ impl Cell {
     pub(super) fn settle(&self, ticket: Ticket, outcome: Outcome) {
         let at = self.now();
         self.calls.settled(outcome, at.since(ticket.began()));
-        self.with(|member| member.settle(ticket, outcome, at));
+        let is_stale = self.with(|member| {
+            let is_stale = member.is_stale(&ticket);
+            member.settle(ticket, outcome, at);
+            is_stale
+        });
+        if is_stale {
+            metric::breaker_result_was_stale(&self.name);
+        }
     }
 
     /// Lets the breaker judge, tells of the transition if there was one, and of work that is due.

@@ -95,6 +95,11 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// The generation it was given in.
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// When the call began.
     pub(super) const fn began(&self) -> Timestamp {
         self.began
@@ -108,10 +113,6 @@ impl Permit {
 
 #[cfg(test)]
 impl Permit {
-    pub(super) const fn generation(&self) -> u64 {
-        self.generation
-    }
-
     pub(super) const fn is_probe_of(&self, breaker: &Breaker) -> bool {
         self.generation == breaker.generation && matches!(self.role, Role::Probe(_))
     }

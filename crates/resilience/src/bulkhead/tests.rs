@@ -77,7 +77,7 @@ fn a_call_that_is_dropped_while_it_waits_leaves_the_queue() {
     drop(running);
     script.will_answer(Ok(json!(1)));
     assert_eq!(block_on(&mut waiting).unwrap(), 1);
-    assert_eq!(service.world_views(), [("payment".to_owned(), 0, 0)]);
+    assert_eq!(service.world_views(), [("lookup".to_owned(), 0, 0)]);
 }
 
 #[test]
