@@ -139,8 +139,11 @@ async fn every_route_refuses_a_body_that_it_cannot_read_and_stores_nothing() {
     let user = format!("/v1/users/{}", shop.user_id);
     let cancel = format!("/v1/orders/{order}/cancel");
     let before = stored(&shop).await;
+    let resolve = format!("/v1/parked/order-{order}/resolve");
     let routes = [
         ("POST", "/v1/orders"),
+        ("POST", resolve.as_str()),
+        ("PUT", "/v1/breakers/payment/mode"),
         ("POST", cancel.as_str()),
         ("POST", "/v1/users"),
         ("PUT", user.as_str()),

@@ -170,6 +170,16 @@ impl Client {
         self.http.get(url).send().await.unwrap().json().await.unwrap()
     }
 
+    /// Gives money back at the gateway itself, as in its own console: under a key of its own.
+    pub async fn refund_by_hand(&self, order_id: &str, amount_minor: i64) {
+        let amount = json!({"amount_minor": amount_minor, "currency": "EUR"});
+        let request = self.http.post(format!("{}/refunds", self.gateway));
+        let request = request.header("idempotency-key", format!("by-hand-{order_id}"));
+        let body = json!({"reference": order_id, "amount": amount});
+        let answer = request.json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
     /// The stock of a product: on hand, reserved, sold.
     pub async fn stock(&self, sku: &str) -> (i64, i64, i64) {
         let stock = self.get(&format!("/v1/stock/{sku}")).await.json();

@@ -17,6 +17,7 @@ mod functions;
 mod http;
 mod machines;
 mod outside;
+mod parked;
 mod sandbox;
 mod stories;
 mod system;

@@ -394,11 +394,13 @@ fn connect(
         orders,
         payments,
         notifications: Arc::new(notification::Service::new(aggregates(), Arc::clone(db) as _)),
+        leases: leases(db, clock, ids),
+        desk: Arc::clone(&desk),
+        breakers: Arc::clone(&breakers),
         sagas: Arc::new(engine.clone()),
         log: Arc::clone(db) as _,
         stories: Arc::new(Stories::default()),
         clock: Arc::clone(clock),
-        leases: leases(db, clock, ids),
         stopping: stopping.clone(),
     };
     Connected { services: Arc::new(services), engine, functions, desk, breakers }

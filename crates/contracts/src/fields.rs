@@ -67,6 +67,15 @@ impl<'a> Object<'a> {
         rule(value).map_err(|detail| self.wrong.push(FieldError::new(pointer, detail))).ok()
     }
 
+    /// Reads a field that may be missing.
+    pub fn optional<T>(
+        &mut self,
+        name: &'a str,
+        rule: impl FnOnce(&'a Value) -> Result<T, String>,
+    ) -> Option<T> {
+        self.field(name).is_some().then(|| self.required(name, rule)).flatten()
+    }
+
     /// Reads a field that must be an object with fields of its own.
     pub fn object<T>(
         &mut self,

@@ -22,6 +22,11 @@ const TOMBSTONE_KEPT: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) const STATE: &str = "state";
 
+/// The item that keeps an order's reservation.
+pub(crate) fn reservation_name(order_id: &OrderId) -> String {
+    format!("order#{order_id}")
+}
+
 /// Calls on one product's stock, each of another order.
 pub(crate) struct Batch<'a> {
     sku: &'a Sku,
@@ -37,7 +42,7 @@ impl<'a> Batch<'a> {
         now: Timestamp,
     ) -> Self {
         let named = |call: &'a Call| {
-            let name = call.order_id.as_ref().map(|order_id| format!("order#{order_id}"));
+            let name = call.order_id.as_ref().map(reservation_name);
             (call, name)
         };
         Self { sku, partition: partition(sku), calls: calls.into_iter().map(named).collect(), now }

@@ -14,6 +14,7 @@
 
 pub mod api;
 mod batch;
+mod holding;
 pub mod product;
 mod queue;
 mod record;
@@ -23,5 +24,6 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+pub use holding::Holding;
 pub use service::{Put, Service};
 pub use tasks::FUNCTION;

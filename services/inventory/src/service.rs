@@ -18,7 +18,7 @@ use futures::future::try_join_all;
 use ports::aggregate::{Aggregates, Decision, Failure};
 use ports::directory::Catalogue;
 use ports::record;
-use ports::store::{Cursor, Direction, Expect, IndexKey, Item, Partition, Query, Write};
+use ports::store::{Cursor, Direction, Expect, IndexKey, Item, Partition, Query, Store, Write};
 use ports::{Error, Kind, Result};
 use std::sync::Arc;
 
@@ -199,6 +199,10 @@ impl Service {
     async fn item(&self, partition: &Partition) -> Result<Option<Item>> {
         let items = self.aggregates.store().items(partition, &[STATE]).await?;
         Ok(items.into_iter().flatten().next())
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.aggregates.store()
     }
 
     fn now(&self) -> Timestamp {

@@ -287,3 +287,22 @@ async fn a_task_that_makes_no_sense_is_refused_by_name() {
     }
     assert_eq!(house.stock("TEA").await, [10, 0, 0]);
 }
+
+#[tokio::test]
+async fn an_operator_learns_what_an_order_still_has_of_each_product() {
+    use crate::Holding::{Held, Nothing, Sold};
+    let house = House::open().await;
+    let holds = async |then: [crate::Holding; 2]| {
+        let skus = [sku("TEA"), sku("JAM")];
+        assert_eq!(house.service.holdings(&order("1"), &skus).await.unwrap(), then);
+    };
+    holds([Nothing, Nothing]).await;
+    house.call("reserve_stock", "1", BOTH).await.unwrap();
+    holds([Held, Held]).await;
+    house.call("commit_stock", "1", &BOTH[..1]).await.unwrap();
+    holds([Sold, Held]).await;
+    house.call("return_stock", "1", BOTH).await.unwrap();
+    holds([Nothing, Held]).await;
+    house.call("release_stock", "1", BOTH).await.unwrap();
+    holds([Nothing, Nothing]).await;
+}

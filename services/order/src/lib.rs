@@ -29,5 +29,5 @@ pub mod tasks;
 #[cfg(test)]
 mod world;
 
-pub use order::{Command, Event, Order, Rejection, State, Status};
+pub use order::{Command, Event, Obstacle, Order, Rejection, State, Status};
 pub use service::Service;

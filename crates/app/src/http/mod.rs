@@ -1,10 +1,11 @@
 //! The HTTP API: one thin handler per route, registered together with its documentation.
 
-mod edge;
+pub(crate) mod edge;
 mod health;
 mod layers;
 pub(crate) mod metrics;
 mod notifications;
+mod operations;
 mod order_events;
 mod orders;
 mod payments;
@@ -21,6 +22,8 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use ports::{Clock, EventLog, SagaEngine};
+use resilience::breaker::Breakers;
+use resilience::desk::Desk;
 use resilience::idempotency::{IdempotencyLayer, InFlight, Leases, Mode, Recording};
 use resilience::stack::{self, EdgeParts};
 use std::future::Future;
@@ -41,6 +44,8 @@ pub(crate) struct Services {
     pub(crate) orders: Arc<order::Service>,
     pub(crate) payments: Arc<payment::Service>,
     pub(crate) notifications: Arc<notification::Service>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) breakers: Arc<Breakers>,
     pub(crate) sagas: Arc<dyn SagaEngine>,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) stories: Arc<Stories>,
@@ -66,6 +71,7 @@ fn routes(edge: &EdgeParts, by_lease: Recording) -> OpenApiRouter<Arc<Services>>
     let leased = stack::edge(edge, keys(Mode::Honoured).recording(by_lease));
     let without_keys = OpenApiRouter::new()
         .merge(orders::routes())
+        .merge(operations::routes())
         .merge(order_events::routes())
         .merge(users::routes())
         .merge(products::routes())
@@ -75,6 +81,7 @@ fn routes(edge: &EdgeParts, by_lease: Recording) -> OpenApiRouter<Arc<Services>>
         .merge(orders::routes_with_key().route_layer(keyed(Mode::Required)))
         .merge(orders::routes_that_honour_a_key().route_layer(keyed(Mode::Honoured)))
         .merge(orders::routes_by_lease().route_layer(leased.clone()))
+        .merge(operations::routes_that_honour_a_key().route_layer(leased.clone()))
         .merge(users::routes_that_honour_a_key().route_layer(leased))
         .merge(without_keys.route_layer(stack::edge(edge, Identity::new())));
     layers::describe(limited.get_openapi_mut());

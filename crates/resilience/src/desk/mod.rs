@@ -25,11 +25,13 @@
 //! Owns: which wait goes on when. Does not own: what a step does, or when a machine gives it up.
 
 mod lane;
+mod queue;
 mod record;
 mod service;
 #[cfg(test)]
 mod tests;
 
+pub use self::queue::Suspended;
 pub use self::record::SuspendStep;
 pub use self::service::{Desk, FUNCTION};
 

@@ -15,9 +15,11 @@ const VERSION: u32 = 1;
 pub(super) const ITEM: &str = "wait";
 /// The waits of each function, the first to be due first.
 pub(super) const WAITS: &str = "suspended-steps";
+/// All waits, the oldest first: for whoever looks what stands still.
+pub(super) const ALL_WAITS: &str = "suspended-steps-all";
 /// The functions that steps have ever waited for.
 pub(super) const FUNCTIONS: &str = "suspended-functions";
-/// The one group of [`FUNCTIONS`].
+/// The one group of [`FUNCTIONS`] and of [`ALL_WAITS`].
 pub(super) const ALL: &str = "all";
 
 /// The input of the task `suspend_step`.
@@ -74,26 +76,35 @@ impl Wait {
 
     /// Where it is kept: a token waits once, however often that is told.
     pub(super) fn partition(&self) -> Partition {
-        let token = Fingerprint::of_bytes(self.step.token.as_bytes());
-        Partition::of("suspended-step", token.as_str())
+        wait_partition(&self.id())
+    }
+
+    /// Names it, without telling its token.
+    pub(super) fn id(&self) -> String {
+        Fingerprint::of_bytes(self.step.token.as_bytes()).as_str().to_owned()
     }
 
     /// The write that keeps it; it counts as absent once nobody waits for its token any more.
     pub(super) fn write(&self, expires_at: Timestamp) -> Write {
-        let place = IndexKey {
-            index: WAITS,
-            key: self.step.function.clone(),
-            // Of a fixed width, so that texts are in the order of times.
-            sort: format!("{:020}", self.due.as_millis()),
-        };
+        // Of a fixed width, so that texts are in the order of times.
+        let sort = |at: Timestamp| format!("{:020}", at.as_millis());
+        let place = |index, key, at| IndexKey { index, key, sort: sort(at) };
         Write::Put {
             name: ITEM.to_owned(),
             expect: Expect::Absent,
             body: record::text(self),
-            indexes: vec![place],
+            indexes: vec![
+                place(WAITS, self.step.function.clone(), self.due),
+                place(ALL_WAITS, ALL.to_owned(), self.since),
+            ],
             expires_at: Some(expires_at),
         }
     }
+}
+
+/// Where the wait with this id is kept.
+pub(super) fn wait_partition(id: &str) -> Partition {
+    Partition::of("suspended-step", id)
 }
 
 /// Where it is kept that steps wait for a function.

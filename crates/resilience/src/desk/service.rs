@@ -42,7 +42,7 @@ const TOKEN_BYTES_MAX: usize = 2_048;
 
 /// The steps that wait, and the way back for them. One store may have several desks.
 pub struct Desk {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     /// Held for a look, never across a wait.
@@ -59,7 +59,7 @@ struct Waiting {
 
 /// What came of an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answered {
+pub(super) enum Answered {
     /// The step goes on.
     WentOn,
     /// Nobody waited for it any more.
@@ -237,7 +237,7 @@ impl Desk {
         }
     }
 
-    async fn remove(&self, found: &Found) {
+    pub(super) async fn remove(&self, found: &Found) {
         let delete = Write::Delete {
             name: found.item.name.clone(),
             expect: Expect::Version(found.item.version),
@@ -250,7 +250,7 @@ impl Desk {
         }
     }
 
-    async fn page(
+    pub(super) async fn page(
         &self,
         index: &'static str,
         key: &str,
@@ -267,7 +267,7 @@ impl Desk {
 }
 
 /// Tells a machine to go back to its step.
-async fn answer(sagas: &dyn SagaEngine, wait: &Wait) -> Answered {
+pub(super) async fn answer(sagas: &dyn SagaEngine, wait: &Wait) -> Answered {
     let (function, step) = (&*wait.step.function, &*wait.step.step);
     match sagas.answer(&wait.step.token, Callback::Success(json!({}))).await {
         Ok(()) => {

@@ -385,3 +385,28 @@ async fn a_running_desk_lets_steps_go_on_until_it_is_stopped() {
     world.desk.run(&world.machines, |_| Room::All, has_gone_on).await;
     assert_eq!(world.went_on(), 1);
 }
+
+#[tokio::test]
+async fn an_operator_sees_what_waits_and_lets_one_of_them_go_on_now() {
+    let world = World::new();
+    for token in ["t1", "t2", "t3"] {
+        world.suspend(token, error_name::UNAVAILABLE, 3).await;
+        world.clock.advance(Duration::from_millis(1));
+    }
+    let first = world.desk.waits(2, None).await.unwrap();
+    assert_eq!(first.items.len(), 2);
+    let rest = world.desk.waits(2, first.next).await.unwrap();
+    let tokens: Vec<_> = first.items.iter().chain(&rest.items).map(|wait| &*wait.token).collect();
+    assert_eq!(tokens, ["t1", "t2", "t3"], "the oldest first");
+    let second = &first.items[1];
+    assert!(!second.id.contains("t2"), "the id does not tell the token");
+    assert_eq!(world.desk.wait(&second.id).await.unwrap().as_ref(), Some(second));
+    assert!(world.desk.resume(&world.machines, &second.id).await.unwrap());
+    assert_eq!(*world.machines.went_on.lock().unwrap(), ["t2"]);
+    assert_eq!(world.desk.wait(&second.id).await.unwrap(), None);
+    assert!(!world.desk.resume(&world.machines, &second.id).await.unwrap(), "it is gone");
+    world.machines.is_out.store(true, Ordering::Relaxed);
+    let kept = world.desk.resume(&world.machines, &first.items[0].id).await.unwrap_err();
+    assert_eq!(kept.kind(), Kind::Unavailable);
+    assert!(world.desk.wait(&first.items[0].id).await.unwrap().is_some());
+}
