@@ -78,7 +78,9 @@ fn nothing_is_undone_before_the_order_must_be_decided_and_all_is_soon_after() {
 fn a_step_waits_until_the_order_must_be_decided_and_no_longer() {
     for step in FORWARD {
         let run = out_for("place-order", step, error_name::BREAKER_OPEN, minutes(60));
-        assert!(run.suspended_until.iter().all(|until| *until == DECIDE_WITHIN), "{run:#?}");
+        // Timeouts are whole seconds.
+        let in_time = DECIDE_WITHIN..DECIDE_WITHIN + Duration::from_secs(1);
+        assert!(run.suspended_until.iter().all(|until| in_time.contains(until)), "{run:#?}");
         assert!(run.suspended.iter().all(|told| told["step"] == step), "{run:#?}");
     }
 }
@@ -123,6 +125,36 @@ fn a_confirmation_that_meets_a_long_outage_is_parked_and_never_compensated() {
 }
 
 #[test]
+fn an_open_breaker_parks_the_step_and_resumes_it_bounded_by_the_deadline_and_only_then_compensates()
+{
+    for step in FORWARD {
+        let resumed = out_for("place-order", step, error_name::BREAKER_OPEN, minutes(14));
+        assert!(is_confirmed(&resumed), "{step}: {resumed:#?}");
+        let given_up = out_for("place-order", step, error_name::BREAKER_OPEN, minutes(16));
+        let undoing = BACK.iter().filter_map(|undo| given_up.first.get(*undo)).min();
+        assert!(*undoing.unwrap() >= DECIDE_WITHIN, "{step}: {given_up:#?}");
+    }
+}
+
+#[test]
+fn a_rejection_uses_no_retry_budget_and_triggers_no_compensation() {
+    let attempts = std::cell::RefCell::new(Vec::new());
+    let run = run("place-order", |asked| match (asked.state, asked.count) {
+        ("CapturePayment", count) => {
+            attempts.borrow_mut().push(asked.attempt);
+            match count {
+                1..=50 => Answer::Fails(error_name::BREAKER_OPEN),
+                _ => Answer::Done,
+            }
+        }
+        _ => Answer::Done,
+    });
+    // Each is the first attempt of its visit: the Retry never counted one.
+    assert_eq!(*attempts.borrow(), [0; 51]);
+    assert!(is_confirmed(&run) && run.suspended.len() == 50, "{run:#?}");
+}
+
+#[test]
 fn a_certain_no_after_an_outage_undoes_at_once_what_came_before_it() {
     let run = run("place-order", |asked| match asked.state {
         "AuthorizePayment" if asked.after < minutes(3) => Answer::Fails(error_name::BREAKER_OPEN),
@@ -155,7 +187,7 @@ fn the_desk_is_told_who_waits_for_whom_and_in_which_round() {
     let capture = |error, round| ("${PaymentFunction}", "CapturePayment", error, round);
     let expected = [
         capture(error_name::OUTCOME_UNKNOWN, 1),
-        // A rejection is no round: nothing was called.
+        // A rejection is another matter: nothing was called.
         capture(error_name::BREAKER_OPEN, 1),
         capture(error_name::OUTCOME_UNKNOWN, 2),
         capture(error_name::BREAKER_OPEN, 2),

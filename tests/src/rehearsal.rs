@@ -18,10 +18,10 @@ const STEPS_MAX: u32 = 60_000;
 const START: Timestamp = Timestamp::from_millis(1_795_413_600_000);
 /// Until when an order that is placed at the start is to be decided.
 pub const DECIDE_WITHIN: Duration = Duration::from_mins(15);
-/// How long a breaker stays open at least: an open time of 5 s, spread by a fifth.
-const OPEN_MIN: Duration = Duration::from_secs(4);
-/// The longest wait of a suspended step that met an outage.
-const ROUND_MAX: Duration = Duration::from_mins(1);
+/// The first and the longest wait of a suspended step that was rejected.
+const REJECTION: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// The first and the longest wait of a suspended step that met an outage.
+const ROUND: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// What the world answers to a call.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct Asked<'a> {
     pub state: &'a str,
     /// How often it has called by now, this call included.
     pub count: u32,
+    /// Which attempt of its visit this is, from zero.
+    pub attempt: u32,
     /// How long after the start.
     pub after: Duration,
 }
@@ -135,7 +137,7 @@ impl Rehearsal {
         let (state, after) = (call.state.to_string(), self.after());
         let count = self.counts.entry(state.clone()).or_default();
         *count += 1;
-        let answer = answer(Asked { state: &state, count: *count, after });
+        let answer = answer(Asked { state: &state, count: *count, attempt: call.attempt, after });
         let input = call.arguments["Payload"]["input"].clone();
         if state == "SuspendStep" {
             self.run.suspended_until.push(call.deadline.expect("it times out").since(START));
@@ -185,12 +187,12 @@ impl Rehearsal {
 
 /// When the desk lets a step go on at the earliest: that is when a run has most events.
 fn back_after(input: &Value) -> Duration {
-    if input["error"] == error_name::BREAKER_OPEN {
-        return OPEN_MIN;
-    }
+    let is_rejection = input["error"] == error_name::BREAKER_OPEN;
+    let (first, longest) = if is_rejection { REJECTION } else { ROUND };
     let round = u32::try_from(input["round"].as_u64().unwrap()).unwrap();
-    let doubled = Duration::from_secs(1).saturating_mul(1 << round.saturating_sub(1).min(10));
-    doubled.min(ROUND_MAX) * 4 / 5
+    let doubled = first.saturating_mul(1 << round.saturating_sub(1).min(10));
+    // Spread by a fifth; the breaker that it is held back by is never seen open.
+    doubled.min(longest) * 4 / 5
 }
 
 fn order() -> Value {

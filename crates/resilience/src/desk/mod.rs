@@ -10,7 +10,8 @@
 //! machine waits for a task token, and gives the token in here. The step goes on when the function
 //! can be expected to work again, and the machine goes back to the very step:
 //!
-//! - one that was rejected by an open breaker is due at once, but held back while that is open;
+//! - one that was rejected by an open breaker is due at once or soon, but held back while that is
+//!   open;
 //! - any other outage is due after 1 s, 2 s, 4 s … 60 s, round by round, and held back as well;
 //! - of the steps that are due, as many go as there are probes when the breaker half-opens, and all
 //!   of them, paced, when it closes.
@@ -42,6 +43,11 @@ use std::time::Duration;
 /// minute in the end, which keeps the history of an hour's outage far below its limit.
 pub const ROUNDS: Exponential =
     Exponential { first: Duration::from_secs(1), cap: Duration::from_mins(1) };
+/// When a step that was rejected may come back: at once at first, for the breaker alone says when.
+/// Where another breaker rejects it than the one that is looked at here, it must not come back
+/// again and again: every five seconds in the end, which is no longer than a breaker stays open.
+pub const REJECTIONS: Exponential =
+    Exponential { first: Duration::from_millis(250), cap: Duration::from_secs(5) };
 /// How far these times are spread below and above, in percent: who failed together should not come
 /// back together.
 pub const SPREAD_PERCENT: u8 = 20;

@@ -2,7 +2,7 @@
 //!
 //! Owns: the shapes, where a wait is found again, and when it is due.
 
-use super::{ROUNDS, SPREAD_PERCENT};
+use super::{REJECTIONS, ROUNDS, SPREAD_PERCENT};
 use crate::backoff;
 use contracts::task::error_name;
 use contracts::{Fingerprint, Timestamp};
@@ -34,21 +34,19 @@ pub struct SuspendStep {
     pub error: String,
     /// Answers the machine, so that it goes back to the step.
     pub token: String,
-    /// How often the step met an outage in this visit, from one; a rejection by an open breaker is
-    /// none.
+    /// How often the step was rejected by an open breaker in a row of its visits, from one, if it
+    /// was so this time; else how often it met another outage.
     pub round: u32,
 }
 
 impl SuspendStep {
     /// From when on the step may be tried again, as far as time goes.
     ///
-    /// After a rejection that is now: only the breaker holds it back. After an outage there may be
-    /// no breaker that opens, so the step comes back less and less often.
+    /// After a rejection that is soon: the breaker holds it back. After an outage there may be no
+    /// breaker that opens, so the step comes back less and less often.
     pub(super) fn due(&self, now: Timestamp, seed: u64) -> Timestamp {
-        if self.error == error_name::BREAKER_OPEN {
-            return now;
-        }
-        let wait = ROUNDS.nth(self.round.saturating_sub(1));
+        let row = if self.error == error_name::BREAKER_OPEN { REJECTIONS } else { ROUNDS };
+        let wait = row.nth(self.round.saturating_sub(1));
         now.plus(backoff::around(wait, SPREAD_PERCENT, seed))
     }
 }
@@ -161,8 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_was_rejected_waits_for_its_breaker_only() {
-        assert_eq!(due_in_ms(error_name::BREAKER_OPEN, 7, 1), 0);
+    fn a_step_that_was_rejected_waits_for_its_breaker_and_at_least_a_moment() {
+        for (round, wait_ms) in [(1, 250), (2, 500), (3, 1_000), (6, 5_000), (1_000_000, 5_000)] {
+            let due = due_in_ms(error_name::BREAKER_OPEN, round, 1);
+            assert!((wait_ms * 8 / 10..=wait_ms * 12 / 10).contains(&due), "{round}: {due}");
+        }
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl World {
         tell(&self.desk, token, error, round).await.unwrap();
     }
 
+    /// Steps that were just rejected become due.
+    fn pass_a_moment(&self) {
+        self.clock.advance(Duration::from_millis(300));
+    }
+
     /// The desk looks once; answers how many have gone on since the last look.
     async fn look(&self, door: Room) -> usize {
         let before = self.went_on();
@@ -174,7 +179,7 @@ async fn tell(desk: &Desk, token: &str, error: &str, round: u32) -> Result<(), T
 async fn an_open_breaker_holds_its_steps_back_until_it_half_opens_and_closes() {
     let world = World::new();
     for n in 0..10 {
-        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
+        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 1).await;
     }
     assert_eq!(world.look_for(NOBODY, Duration::from_secs(30)).await, 0);
     assert_eq!(world.look_for(THREE, Duration::from_millis(900)).await, 3);
@@ -186,9 +191,10 @@ async fn an_open_breaker_holds_its_steps_back_until_it_half_opens_and_closes() {
 async fn those_who_have_waited_longest_probe_first() {
     let world = World::new();
     for n in 0..5 {
-        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
+        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 1).await;
         world.clock.advance(Duration::from_millis(1));
     }
+    world.pass_a_moment();
     assert_eq!(world.look(THREE).await, 3);
     assert_eq!(*world.machines.went_on.lock().unwrap(), ["t0", "t1", "t2"]);
 }
@@ -208,16 +214,17 @@ async fn a_step_that_met_an_outage_goes_on_when_its_round_is_due_and_the_breaker
 #[tokio::test]
 async fn one_function_that_is_out_does_not_hold_up_another() {
     let world = World::new();
-    world.suspend("t", error_name::BREAKER_OPEN, 0).await;
+    world.suspend("t", error_name::BREAKER_OPEN, 1).await;
     let other = SuspendStep {
         function: "g".into(),
         step: "Step".into(),
         error: error_name::BREAKER_OPEN.into(),
         token: "u".into(),
-        round: 0,
+        round: 1,
     };
     world.machines.waiting.lock().unwrap().insert("u".into());
     world.desk.suspend_step(other, None).await.unwrap();
+    world.pass_a_moment();
     let doors = |function: &str| if function == "f" { NOBODY } else { Room::All };
     world.desk.look(&world.machines, &doors).await;
     assert_eq!(*world.machines.went_on.lock().unwrap(), ["u"]);
@@ -227,8 +234,9 @@ async fn one_function_that_is_out_does_not_hold_up_another() {
 async fn a_thousand_steps_go_on_within_five_seconds_and_never_all_at_once() {
     let world = World::new();
     for n in 0..1_000 {
-        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
+        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 1).await;
     }
+    world.pass_a_moment();
     let first = world.look_for(Room::All, Duration::from_millis(50)).await;
     assert!(first <= 50, "{first}");
     let second = world.look_for(Room::All, Duration::from_secs(1)).await;
@@ -240,9 +248,10 @@ async fn a_thousand_steps_go_on_within_five_seconds_and_never_all_at_once() {
 #[tokio::test]
 async fn a_restart_changes_nothing() {
     let world = World::new();
-    world.suspend("t", error_name::BREAKER_OPEN, 0).await;
+    world.suspend("t", error_name::BREAKER_OPEN, 1).await;
     world.suspend("u", error_name::TIMEOUT, 3).await;
     let world = world.restart().await;
+    world.pass_a_moment();
     assert_eq!(world.look(Room::All).await, 1);
     assert_eq!(world.look_for(Room::All, Duration::from_secs(6)).await, 1);
     assert_eq!(world.left().await, 0);
@@ -251,10 +260,11 @@ async fn a_restart_changes_nothing() {
 #[tokio::test]
 async fn a_crash_between_the_answer_and_the_removal_lets_nobody_go_on_twice() {
     let world = World::new();
-    world.suspend("t", error_name::BREAKER_OPEN, 0).await;
+    world.suspend("t", error_name::BREAKER_OPEN, 1).await;
     // As a crash leaves it: answered, and not removed.
     world.machines.answer("t", Callback::Success(json!({}))).await.unwrap();
     let world = world.restart().await;
+    world.pass_a_moment();
     assert_eq!(world.look(Room::All).await, 0);
     assert_eq!((world.went_on(), world.left().await), (1, 0));
 }
@@ -263,7 +273,7 @@ async fn a_crash_between_the_answer_and_the_removal_lets_nobody_go_on_twice() {
 async fn two_desks_on_one_store_let_every_step_go_on_once() {
     let world = World::new();
     for n in 0..100 {
-        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
+        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 1).await;
     }
     let other = Desk::new(world.db.clone(), world.clock.clone(), Arc::new(SameIds));
     other.read_functions().await;
@@ -280,7 +290,8 @@ async fn two_desks_on_one_store_let_every_step_go_on_once() {
 async fn a_desk_looks_after_what_another_one_took_in() {
     let world = World::new();
     let other = Desk::new(world.db.clone(), world.clock.clone(), Arc::new(SameIds));
-    world.suspend("t", error_name::BREAKER_OPEN, 0).await;
+    world.suspend("t", error_name::BREAKER_OPEN, 1).await;
+    world.pass_a_moment();
     other.read_functions().await;
     other.look(&world.machines, &|_: &str| Room::All).await;
     assert_eq!((world.went_on(), world.left().await), (1, 0));
@@ -290,12 +301,13 @@ async fn a_desk_looks_after_what_another_one_took_in() {
 async fn a_wait_whose_token_is_gone_is_dropped_and_takes_no_probe_s_place() {
     let world = World::new();
     for n in 0..6 {
-        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 0).await;
+        world.suspend(&format!("t{n}"), error_name::BREAKER_OPEN, 1).await;
         world.clock.advance(Duration::from_millis(1));
     }
     for gone in ["t0", "t1", "t2"] {
         world.machines.waiting.lock().unwrap().remove(gone);
     }
+    world.pass_a_moment();
     assert_eq!(world.look(THREE).await, 0);
     assert_eq!(world.left().await, 3);
     assert_eq!(world.look(THREE).await, 3);
@@ -318,12 +330,13 @@ async fn a_wait_is_gone_when_its_machine_stops_waiting() {
 #[tokio::test]
 async fn a_step_that_is_suspended_twice_waits_once_and_goes_on_once() {
     let world = World::new();
-    world.suspend("t", error_name::BREAKER_OPEN, 0).await;
-    tell(&world.desk, "t", error_name::BREAKER_OPEN, 0).await.unwrap();
+    world.suspend("t", error_name::BREAKER_OPEN, 1).await;
+    tell(&world.desk, "t", error_name::BREAKER_OPEN, 1).await.unwrap();
     assert_eq!(world.left().await, 1);
+    world.pass_a_moment();
     assert_eq!(world.look(Room::All).await, 1);
     // A copy that was under way all the time.
-    tell(&world.desk, "t", error_name::BREAKER_OPEN, 0).await.unwrap();
+    tell(&world.desk, "t", error_name::BREAKER_OPEN, 1).await.unwrap();
     assert_eq!(world.look_for(Room::All, Duration::from_secs(2)).await, 0);
     assert_eq!(world.left().await, 0);
 }
@@ -331,7 +344,7 @@ async fn a_step_that_is_suspended_twice_waits_once_and_goes_on_once() {
 #[tokio::test]
 async fn an_engine_that_cannot_be_told_is_told_later() {
     let world = World::new();
-    world.suspend("t", error_name::BREAKER_OPEN, 0).await;
+    world.suspend("t", error_name::BREAKER_OPEN, 1).await;
     world.machines.is_out.store(true, Ordering::Relaxed);
     assert_eq!(world.look_for(Room::All, Duration::from_secs(5)).await, 0);
     assert_eq!(world.left().await, 1);
@@ -343,7 +356,7 @@ async fn an_engine_that_cannot_be_told_is_told_later() {
 async fn a_store_that_is_out_takes_no_wait_in_and_says_so() {
     let world = World::new();
     world.db.close();
-    let refused = tell(&world.desk, "t", error_name::BREAKER_OPEN, 0).await.unwrap_err();
+    let refused = tell(&world.desk, "t", error_name::BREAKER_OPEN, 1).await.unwrap_err();
     assert_eq!(refused.named().0, error_name::UNAVAILABLE);
 }
 
