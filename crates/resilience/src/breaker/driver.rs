@@ -26,6 +26,7 @@ use futures::{FutureExt, StreamExt, stream};
 use ports::{Error, Kind, Result};
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -138,7 +139,8 @@ impl Breakers {
     }
 
     /// Does what is due at `now`: what [`Self::keep_in_step`] does time and again, for a process
-    /// that is only awake while it is called.
+    /// that is only awake while it is called. It calls this after each call that it served, and
+    /// before the first one after it was asleep: what it knows of the fleet is as old as its sleep.
     pub async fn sync_due(&self, now: Timestamp) {
         let Some(store) = &self.store else {
             return;
@@ -226,13 +228,20 @@ impl Breakers {
         Link { breakers: self, store, cell }
     }
 
+    /// The breakers that are the fleet's, too: one whose name is too long for the store goes alone.
+    fn fleet_cells(&self) -> Vec<Arc<Cell>> {
+        let mut cells = self.cells();
+        cells.retain(|cell| cell.name.len() <= NAME_BYTES_MAX);
+        cells
+    }
+
     fn turn(&self) -> Turn<'_> {
         Turn { at: self.now(), by: &self.instance, seed: self.ids.seed() }
     }
 
     /// Returns when something is due.
     async fn next_due(&self) {
-        let cells = self.cells();
+        let cells = self.fleet_cells();
         let due = cells.iter().filter_map(|cell| cell.look(Member::due_at)).min();
         let rung = pin!(self.shared.bell.rung());
         match due {

@@ -386,3 +386,36 @@ fn store_outage_while_open_hands_over_to_each_instances_own_probes() {
     }
     assert_eq!(fleet.store.record_now(NAME).phase, Phase::Closed, "the fleet has probed, too");
 }
+
+#[test]
+fn a_store_that_does_what_it_is_told_and_does_not_say_so_leaves_nobody_stuck() {
+    let mut fleet = probed(5, 15);
+    fleet.answers(|_| Reply::Ok);
+    fleet.store.look(|store| store.is_mute = true);
+    for _ in 0..10 {
+        (0..5).for_each(|instance| fleet.call(instance));
+        fleet.pass(1_000);
+    }
+    fleet.store.look(|store| store.is_mute = false);
+    for _ in 0..40 {
+        (0..5).for_each(|instance| fleet.call(instance));
+        fleet.pass(1_000);
+    }
+    assert_eq!(fleet.record().phase, Phase::Closed);
+    assert!((0..5).all(|instance| fleet.view(instance).state == State::Closed));
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let run = |seed| {
+        let mut fleet = probed(40, seed);
+        fleet.answers(|instance| [Reply::Ok, Reply::Failed, Reply::Ignored][instance % 3]);
+        for _ in 0..60 {
+            (0..20).for_each(|_| fleet.call(fleet.any_instance()));
+            fleet.pass(500);
+        }
+        (fleet.store.look(|store| store.history.clone()), fleet.reached(), fleet.polls())
+    };
+    assert_eq!(run(16), run(16));
+    assert_ne!(run(16), run(17));
+}

@@ -31,6 +31,8 @@ pub struct Inner {
     pub operations: u64,
     /// While it is, nothing is answered but `Unavailable`.
     pub is_down: bool,
+    /// While it is, everything is done, and answered with `Timeout`.
+    pub is_mute: bool,
     /// While it is, nothing is answered at all.
     pub is_hanging: bool,
 }
@@ -64,9 +66,13 @@ impl SimStore {
             let second = self.clock.now().as_millis().div_euclid(1_000);
             let mut inner = self.inner.lock().unwrap();
             inner.operations += 1;
-            match inner.is_down {
+            let (is_down, is_mute) = (inner.is_down, inner.is_mute);
+            match is_down {
                 true => Err(Error::new(Kind::Unavailable, "reach the store")),
-                false => operation(&mut inner, second),
+                false => operation(&mut inner, second).and_then(|answer| match is_mute {
+                    true => Err(Error::new(Kind::Timeout, "hear from the store")),
+                    false => Ok(answer),
+                }),
             }
         };
         yield_once().await;
