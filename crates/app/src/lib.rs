@@ -25,5 +25,6 @@ mod targets;
 pub mod telemetry;
 
 pub use http::document;
+pub use outside::Layers;
 pub use sandbox::SandboxServer;
 pub use system::{StartError, System};

@@ -28,12 +28,26 @@ const BREAKER_PROBE_LEASE: Duration = Duration::from_secs(10);
 /// The functions that only our own state machines call, which suspend a step by themselves.
 const PARKS_ITSELF: [&str; 3] = [inventory::FUNCTION, order::tasks::FUNCTION, payment::FUNCTION];
 
+/// Whether a system has the layers of `resilience` around its tasks and its HTTP API.
+///
+/// Not a setting: the benchmark takes them away to see what they cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layers {
+    /// It has.
+    #[default]
+    All,
+    /// It has none but the one that reads idempotency keys, from which orders have their ids.
+    Bare,
+}
+
 /// What services and state machines reach beside each other.
 pub(crate) struct Outside {
     /// Where money is moved.
     pub(crate) gateway: Arc<HttpGateway>,
     /// What a Task state can call beside our services.
     pub(crate) integrations: Integrations,
+    /// Whether there is resilience around them.
+    pub(crate) layers: Layers,
     /// What stands before all calls.
     pub(crate) breakers: Arc<Breakers>,
 }
@@ -70,16 +84,19 @@ pub(crate) async fn breakers(
     Ok(Arc::new(breakers))
 }
 
+/// Makes the way to every task, without anything around it.
+pub(crate) fn router(tasks: Vec<Arc<dyn Tasks>>, integrations: Integrations) -> Router<InProcess> {
+    let names: Vec<&str> = tasks.iter().map(|tasks| tasks.function()).collect();
+    Router::new(InProcess::new(tasks.clone()), &names, integrations)
+}
+
 /// Makes the seam through which every task is called.
 pub(crate) fn seam(
-    tasks: Vec<Arc<dyn Tasks>>,
-    integrations: Integrations,
+    router: Router<InProcess>,
     breakers: Arc<Breakers>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
 ) -> Seam<Router<InProcess>> {
-    let names: Vec<&str> = tasks.iter().map(|tasks| tasks.function()).collect();
-    let router = Router::new(InProcess::new(tasks.clone()), &names, integrations);
     let parts = TaskParts {
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),

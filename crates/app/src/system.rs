@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::functions::ThroughSeam;
 use crate::http::{self, Services};
-use crate::outside::{self, Outside};
+use crate::outside::{self, Layers, Outside};
 use crate::sandbox::SandboxServer;
 use crate::stories::Stories;
 use crate::{aws, demo, machines, targets};
@@ -16,13 +16,11 @@ use events::{
 };
 use futures::FutureExt;
 use gateway::{GatewayConfig, HttpGateway};
-use integrations::Router;
-use ports::task::Tasks;
+use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
 use ports::{Aggregates, Clock, Ids};
 use resilience::breaker::Breakers;
 use resilience::desk::Desk;
 use resilience::idempotency::{Leases, StoreRecords};
-use resilience::{InProcess, Seam};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
@@ -34,6 +32,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
 /// How long requests and calls in flight may take to end when the system stops.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -90,6 +89,14 @@ impl System {
     /// # Errors
     /// See [`StartError`]; nothing keeps running.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, Layers::All).await
+    }
+
+    /// The same with these layers.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing keeps running.
+    pub async fn start_with(config: Config, layers: Layers) -> Result<Self, StartError> {
         // Before anything that counts: what is counted earlier is lost.
         http::metrics::recorder();
         let db = Arc::new(LocalDb::open(&config.data_dir)?);
@@ -111,7 +118,7 @@ impl System {
         let parts = Parts::default();
         let integrations = outside::integrations(&config.integrations, &db, &clock)?;
         let breakers = outside::breakers(&db, &clock, &ids).await?;
-        let outside = Outside { gateway, integrations, breakers };
+        let outside = Outside { gateway, integrations, breakers, layers };
         let connected = connect(&db, &clock, &ids, outside, &parts.stopping);
         let Connected { services, engine, functions, desk, breakers } = connected;
         for machine in [machines::PLACE_ORDER, machines::CANCEL_ORDER] {
@@ -132,7 +139,7 @@ impl System {
         parts.run_infallible("the metrics", http::metrics::keep(Arc::clone(&clock), parts.stop()));
         let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
         deliver(&parts, &db, &clock, &ids, &plane);
-        let edge = http::edge_parts(&config.limits, &clock);
+        let edge = (layers == Layers::All).then(|| http::edge_parts(&config.limits, &clock));
         parts.run("the HTTP API", http::serve(listeners.http.0, services, edge, parts.stop()));
         let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
         if let Some((listener, at)) = listeners.aws {
@@ -384,10 +391,15 @@ fn connect(
         Arc::clone(&payments) as _,
         Arc::clone(&desk) as _,
     ];
-    let seam = outside::seam(tasks, outside.integrations, outside.breakers, clock, ids);
-    let breakers = Arc::clone(seam.breakers());
-    let functions = Arc::new(ThroughSeam { seam: seam.clone(), clock: Arc::clone(clock) });
-    let engine = engine(db, clock, ids, seam);
+    let breakers = Arc::clone(&outside.breakers);
+    let router = outside::router(tasks, outside.integrations);
+    let (engine, functions) = match outside.layers {
+        Layers::All => {
+            let seam = outside::seam(router, outside.breakers, clock, ids);
+            callers(db, clock, ids, seam)
+        }
+        Layers::Bare => callers(db, clock, ids, router),
+    };
     let services = Services {
         users,
         inventory,
@@ -413,12 +425,21 @@ fn leases(db: &Arc<LocalDb>, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Leas
         .with_spawn(Arc::new(|future| drop(tokio::spawn(future))))
 }
 
-fn engine(
+/// Makes what calls tasks: the engine, and the bus's targets.
+fn callers<S>(
     db: &Arc<LocalDb>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
-    seam: Seam<Router<InProcess>>,
-) -> Engine {
+    seam: S,
+) -> (Engine, Arc<dyn Functions>)
+where
+    S: Service<TaskRequest, Response = TaskReply, Error = TaskError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    let functions = ThroughSeam { seam: seam.clone(), clock: Arc::clone(clock) };
     let ports = engine::Ports {
         journal: Arc::clone(db) as _,
         definitions: Arc::clone(db) as _,
@@ -427,5 +448,5 @@ fn engine(
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
     };
-    Engine::new(ports, seam)
+    (Engine::new(ports, seam), Arc::new(functions))
 }

@@ -1,6 +1,7 @@
-//! Log lines: readable on a terminal, JSON otherwise.
+//! Log lines: readable on a terminal, JSON otherwise; and the metrics of a process without a system.
 
 use crate::config::{Config, LogFormat};
+use crate::http::metrics::recorder;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
@@ -20,4 +21,10 @@ pub fn start(config: &Config) {
     };
     // Tests start several systems in one process; the first one's subscriber stays.
     drop(started);
+}
+
+/// Starts to count, for a process that has no running system; the next times it puts the durations
+/// that were counted since into their buckets.
+pub fn count() {
+    recorder().run_upkeep();
 }

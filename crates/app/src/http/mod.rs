@@ -64,11 +64,19 @@ pub(crate) struct Services {
 struct Api;
 
 /// The routes with their documentation.
-fn routes(edge: &EdgeParts, by_lease: Recording) -> OpenApiRouter<Arc<Services>> {
+fn routes(
+    edge: Option<&EdgeParts>,
+    clock: &Arc<dyn Clock>,
+    by_lease: &Recording,
+) -> OpenApiRouter<Arc<Services>> {
     let in_flight = InFlight::default();
-    let keys = |mode| IdempotencyLayer::new(mode, in_flight.clone(), Arc::clone(&edge.clock));
-    let keyed = |mode| stack::edge(edge, keys(mode));
-    let leased = stack::edge(edge, keys(Mode::Honoured).recording(by_lease));
+    let keys = |mode| IdempotencyLayer::new(mode, in_flight.clone(), Arc::clone(clock));
+    let around = |router: OpenApiRouter<Arc<Services>>, keys: IdempotencyLayer| match edge {
+        Some(edge) => router.route_layer(stack::edge(edge, keys)),
+        None => router.route_layer(keys),
+    };
+    let keyed = |router, mode| around(router, keys(mode));
+    let leased = |router| around(router, keys(Mode::Honoured).recording(by_lease.clone()));
     let without_keys = OpenApiRouter::new()
         .merge(orders::routes())
         .merge(operations::routes())
@@ -78,12 +86,15 @@ fn routes(edge: &EdgeParts, by_lease: Recording) -> OpenApiRouter<Arc<Services>>
         .merge(payments::routes())
         .merge(notifications::routes());
     let mut limited = OpenApiRouter::with_openapi(Api::openapi())
-        .merge(orders::routes_with_key().route_layer(keyed(Mode::Required)))
-        .merge(orders::routes_that_honour_a_key().route_layer(keyed(Mode::Honoured)))
-        .merge(orders::routes_by_lease().route_layer(leased.clone()))
-        .merge(operations::routes_that_honour_a_key().route_layer(leased.clone()))
-        .merge(users::routes_that_honour_a_key().route_layer(leased))
-        .merge(without_keys.route_layer(stack::edge(edge, Identity::new())));
+        .merge(keyed(orders::routes_with_key(), Mode::Required))
+        .merge(keyed(orders::routes_that_honour_a_key(), Mode::Honoured))
+        .merge(leased(orders::routes_by_lease()))
+        .merge(leased(operations::routes_that_honour_a_key()))
+        .merge(leased(users::routes_that_honour_a_key()))
+        .merge(match edge {
+            Some(edge) => without_keys.route_layer(stack::edge(edge, Identity::new())),
+            None => without_keys,
+        });
     layers::describe(limited.get_openapi_mut());
     // Whoever watches the system is answered also when it is flooded.
     limited.merge(health::routes()).merge(metrics::routes())
@@ -96,12 +107,12 @@ pub fn document() -> Document {
     let limits = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
     // The document is the same whoever records.
     let parts = edge_parts(&limits, &clock);
-    routes(&parts, Recording::WithEffect).split_for_parts().1
+    routes(Some(&parts), &clock, &Recording::WithEffect).split_for_parts().1
 }
 
-fn router(services: Arc<Services>, edge: &EdgeParts) -> Router {
+fn router(services: Arc<Services>, edge: Option<&EdgeParts>) -> Router {
     let by_lease = Recording::ByLease(services.leases.clone());
-    let (router, document) = routes(edge, by_lease).split_for_parts();
+    let (router, document) = routes(edge, &services.clock, &by_lease).split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .method_not_allowed_fallback(|| async {
@@ -127,11 +138,11 @@ async fn guarded(request: Request, next: axum::middleware::Next) -> Response {
     response
 }
 
-/// Serves the API until `stop` is done, then lets open requests end.
+/// Serves the API, with its layers if it is to have some, until `stop` is done, then lets open requests end.
 pub(crate) async fn serve(
     listener: TcpListener,
     services: Arc<Services>,
-    edge: EdgeParts,
+    edge: Option<EdgeParts>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = listener.tap_io(|stream| {
@@ -139,5 +150,5 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "a connection keeps Nagle's delay");
         }
     });
-    axum::serve(listener, router(services, &edge)).with_graceful_shutdown(stop).await
+    axum::serve(listener, router(services, edge.as_ref())).with_graceful_shutdown(stop).await
 }

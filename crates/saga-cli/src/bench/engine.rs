@@ -5,6 +5,7 @@ use crate::bench::maps;
 use crate::bench::server::Server;
 use adapter_local::{LocalDb, SystemClock, SystemIds};
 use anyhow::{Context, Result, ensure};
+use app::Layers;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -55,24 +56,31 @@ pub(crate) fn over(
     db: &Arc<LocalDb>,
     clock: Arc<dyn ports::Clock>,
     tasks: Vec<Arc<dyn Tasks>>,
+    layers: Layers,
 ) -> Engine {
     let ids: Arc<dyn ports::Ids> = Arc::new(SystemIds);
-    let seam = resilience::seam(tasks, &clock, &ids, resilience::Config::default());
+    let transport = resilience::InProcess::new(tasks);
     let ports = engine::Ports {
         journal: Arc::clone(db) as _,
         definitions: Arc::clone(db) as _,
         store: Arc::clone(db) as _,
         blobs: Arc::new(db.blobs()),
-        clock,
-        ids,
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
     };
-    Engine::new(ports, seam)
+    match layers {
+        Layers::All => {
+            let config = resilience::Config::default();
+            Engine::new(ports, resilience::Seam::around(transport, &clock, &ids, config))
+        }
+        Layers::Bare => Engine::new(ports, transport),
+    }
 }
 
 /// Serves `POST /sagas`: starts a saga and answers when it has ended.
-pub(crate) async fn serve(data_dir: &Path) -> Result<()> {
+pub(crate) async fn serve(data_dir: &Path, layers: Layers) -> Result<()> {
     let db = Arc::new(LocalDb::open(data_dir)?);
-    let engine = over(&db, Arc::new(SystemClock::new()), vec![Arc::new(Steps)]);
+    let engine = over(&db, Arc::new(SystemClock::new()), vec![Arc::new(Steps)], layers);
     engine.publish(MACHINE, DEFINITION).await?;
     for (machine, definition) in maps::MACHINES {
         engine.publish(machine, definition).await?;

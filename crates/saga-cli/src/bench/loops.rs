@@ -18,7 +18,7 @@ pub(crate) enum Loop {
 }
 
 impl Loop {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Engine => "engine",
             Self::Orders => "orders",
@@ -51,6 +51,41 @@ impl Loop {
         };
         Server::start(arguments, dir).await
     }
+
+    async fn run(
+        self,
+        server: &mut Server,
+        clients: usize,
+        duration: Duration,
+    ) -> Result<Measured> {
+        match self {
+            Self::Engine => engine::run(server, clients, duration).await,
+            Self::Orders => orders::run(server, clients, duration).await,
+        }
+    }
+
+    /// Measures how much is done in a second, and how many seconds of a core each takes, with the
+    /// layers of `resilience` or without.
+    pub(crate) async fn figures(
+        self,
+        dir: &Path,
+        layered: bool,
+        clients: usize,
+        duration: Duration,
+    ) -> Result<(f64, f64)> {
+        let serve = match self {
+            Self::Engine => "serve-engine",
+            Self::Orders => "serve-orders",
+        };
+        let mut arguments = vec!["bench", serve];
+        arguments.extend((!layered).then_some("--bare"));
+        let mut server = Server::start(&arguments, dir).await?;
+        let measured = self.run(&mut server, clients, duration).await?;
+        let used = server.used()?;
+        server.stop().await?;
+        let done = measured.latencies.len().max(1) as f64;
+        Ok((measured.per_second(), used.cpu_s / done))
+    }
 }
 
 /// Measures one figure and its floor; answers a line of JSON.
@@ -61,10 +96,7 @@ pub(crate) async fn measure(
     duration: Duration,
 ) -> Result<String> {
     let mut server = subject.start(&dir.join("system")).await?;
-    let measured = match subject {
-        Loop::Engine => engine::run(&mut server, clients, duration).await?,
-        Loop::Orders => orders::run(&mut server, clients, duration).await?,
-    };
+    let measured = subject.run(&mut server, clients, duration).await?;
     let used = server.used()?;
     server.stop().await?;
     let done = measured.latencies.len().max(1) as f64;

@@ -6,6 +6,7 @@
 //! maps    a distributed Map over an object of many lines; the largest inline Map
 //! rules   an event among 10 and among 1,000 rules that differ by one value: the ratio counts
 //! waiting executions that wait an hour: memory, restart, and all timers firing
+//! resilience  what the layers cost: nanoseconds, store calls, rows, orders with and without them
 //! floor   the same bytes, appended in durable group commits
 //! ```
 //!
@@ -19,11 +20,13 @@ mod loops;
 mod maps;
 mod orders;
 mod procfs;
+mod resilience;
 mod rules;
 mod server;
 mod waiting;
 
 use anyhow::{Context, Result};
+use app::Layers;
 use clap::{Args, Subcommand, ValueEnum};
 use loops::Loop;
 use std::path::PathBuf;
@@ -64,14 +67,26 @@ pub(crate) struct Bench {
 #[derive(Debug, Subcommand)]
 enum Serve {
     /// Serves the engine's bench; started by the bench itself.
-    #[command(hide = true)]
-    ServeEngine {
+    #[command(name = "serve-engine", hide = true)]
+    Engine {
         #[arg(long)]
         data_dir: PathBuf,
+        /// Without the layers of `resilience`.
+        #[arg(long)]
+        bare: bool,
+    },
+    /// Serves the order path; started by the bench itself.
+    #[command(name = "serve-orders", hide = true)]
+    Orders {
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// Without the layers of `resilience`.
+        #[arg(long)]
+        bare: bool,
     },
     /// Serves executions that wait; started by the bench itself.
-    #[command(hide = true)]
-    ServeWaiting {
+    #[command(name = "serve-waiting", hide = true)]
+    Waiting {
         #[arg(long)]
         data_dir: PathBuf,
         /// How far its clock is ahead.
@@ -92,13 +107,20 @@ enum Subject {
     Rules,
     /// Executions that wait.
     Waiting,
+    /// What the layers around calls and requests cost.
+    Resilience,
 }
 
 impl Bench {
     pub(crate) async fn run(self) -> Result<()> {
         match self.serve {
-            Some(Serve::ServeEngine { data_dir }) => return engine::serve(&data_dir).await,
-            Some(Serve::ServeWaiting { data_dir, ahead_s }) => {
+            Some(Serve::Engine { data_dir, bare }) => {
+                return engine::serve(&data_dir, layers(bare)).await;
+            }
+            Some(Serve::Orders { data_dir, bare }) => {
+                return orders::serve(&data_dir, layers(bare)).await;
+            }
+            Some(Serve::Waiting { data_dir, ahead_s }) => {
                 return waiting::serve(&data_dir, Duration::from_secs(ahead_s)).await;
             }
             None => {}
@@ -125,6 +147,9 @@ impl Bench {
         if wanted(Subject::Maps) {
             maps::run(&self.dir, self.quick).await?;
         }
+        if wanted(Subject::Resilience) {
+            resilience::run(&self.dir, self.quick).await?;
+        }
         if wanted(Subject::Waiting) {
             let dir = tempfile::tempdir_in(&self.dir)?;
             let count = if self.quick { QUICK_WAITING } else { WAITING };
@@ -132,6 +157,10 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+const fn layers(bare: bool) -> Layers {
+    if bare { Layers::Bare } else { Layers::All }
 }
 
 /// Three digits after the point are more than a machine's noise.

@@ -3,10 +3,13 @@
 use crate::bench::load::{self, Client, Measured};
 use crate::bench::server::Server;
 use anyhow::{Context, Result, ensure};
+use app::config::Config;
+use app::{Layers, System};
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +21,24 @@ const USERS: u64 = 64;
 /// How much of each product is on hand: more than any run sells.
 const ON_HAND: u64 = 1_000_000;
 const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Serves the whole system on free ports, with these layers.
+pub(crate) async fn serve(data_dir: &Path, layers: Layers) -> Result<()> {
+    let local = "127.0.0.1:0".to_owned();
+    let settings = [
+        ("listen", local.clone()),
+        ("gateway_listen", local),
+        ("aws_listen", "off".to_owned()),
+        ("data_dir", data_dir.display().to_string()),
+        ("log", "error".to_owned()),
+    ];
+    let config = Config::load(&settings, None)?;
+    app::telemetry::start(&config);
+    let system = System::start_with(config, layers).await?;
+    crate::say(&system.greeting());
+    system.broken().await;
+    anyhow::bail!("a part of the measured system has ended")
+}
 
 /// Fills a shop; answers its users' ids.
 async fn stock(address: SocketAddr) -> Result<Vec<String>> {

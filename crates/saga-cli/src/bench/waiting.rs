@@ -11,6 +11,7 @@ use crate::bench::round;
 use crate::bench::server::Server;
 use adapter_local::{LocalDb, SystemClock};
 use anyhow::{Context, Result, ensure};
+use app::Layers;
 use async_trait::async_trait;
 use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
@@ -66,7 +67,7 @@ struct Serving {
 pub(crate) async fn serve(data_dir: &Path, ahead: Duration) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(Ahead { clock: SystemClock::new(), by: ahead });
     let db = Arc::new(LocalDb::open_with_clock(data_dir, Arc::clone(&clock))?);
-    let engine = super::engine::over(&db, clock, Vec::new());
+    let engine = super::engine::over(&db, clock, Vec::new(), Layers::All);
     engine.publish(MACHINE, DEFINITION).await?;
     tokio::spawn({
         let engine = engine.clone();
