@@ -1,12 +1,13 @@
 //! The fleet's records in the embedded store: what a process finds that starts again.
 
+use crate::suite;
 use adapter_local::LocalDb;
 use contracts::Timestamp;
 use contracts::resilience::{BreakerOpened, BreakerSwitched};
 use futures::executor::block_on;
 use ports::{Clock, Ids, Kind, Outbox};
-use resilience::breaker::fleet::{Bucket, Delta, FleetRecord, Phase, ShardCounts};
-use resilience::breaker::{Breakers, Config, Counts, FleetStore, Mode, OverStore, Room, Stored};
+use resilience::breaker::fleet::{FleetRecord, Phase};
+use resilience::breaker::{Breakers, Config, FleetStore, Mode, OverStore, Room, Stored};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,42 +75,6 @@ async fn a_switch_and_its_event_are_one_commit_that_holds_after_a_restart() {
 }
 
 #[tokio::test]
-async fn two_who_write_the_same_record_do_not_both_win() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::default());
-    let process = start(dir.path(), &clock, 1);
-    let read = process.store.record("f").await.unwrap();
-    let record = opened(clock.now());
-    let write = || Stored { value: &record, expect: read.expect };
-    process.store.put_record("f", write(), Vec::new()).await.unwrap();
-    let lost = process.store.put_record("f", write(), Vec::new()).await.unwrap_err();
-    assert_eq!(lost.kind(), Kind::Conflict);
-}
-
-#[tokio::test]
-async fn counts_of_a_shard_are_kept_for_as_long_as_they_matter() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::default());
-    let process = start(dir.path(), &clock, 1);
-    let at = clock.now();
-    let bucket = Bucket { number: at.as_millis() / 1_000, counts: Counts::one(true, false) };
-    let delta = Delta { generation: 0, buckets: vec![bucket] };
-    for calls in 1..=3 {
-        let Stored { value, expect } = process.store.counts("f", 5).await.unwrap();
-        let next = value.plus(&delta, &Config::default(), at).unwrap();
-        let next = Stored { value: &next, expect };
-        process.store.put_counts("f", 5, next, SYSTEM_TIMES_END).await.unwrap();
-        let read = process.store.counts("f", 5).await.unwrap();
-        assert_eq!(read.value.buckets[0].counts.calls, calls);
-    }
-    let other = process.store.counts("f", 6).await.unwrap();
-    assert_eq!(other.value, ShardCounts::default());
-}
-
-/// The embedded store goes by the system's clock when it looks what has expired.
-const SYSTEM_TIMES_END: Timestamp = Timestamp::MAX;
-
-#[tokio::test]
 async fn all_records_are_loaded_however_many_pages_they_fill() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::default());
@@ -123,4 +88,11 @@ async fn all_records_are_loaded_however_many_pages_they_fill() {
     assert_eq!(second.breakers.views().len(), 250);
     let opened = second.db.pending(0, 500).await.unwrap();
     assert!(opened.iter().all(|pending| pending.envelope.fact::<BreakerOpened>().is_none()));
+}
+
+#[tokio::test]
+async fn the_embedded_store_keeps_what_a_fleet_agrees_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = OverStore::new(Arc::new(LocalDb::open(dir.path()).unwrap()));
+    suite::keeps_what_a_fleet_agrees_on(&store).await;
 }

@@ -9,3 +9,4 @@ mod log;
 mod pitfalls;
 mod rows;
 mod sim;
+mod suite;

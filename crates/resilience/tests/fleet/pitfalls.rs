@@ -2,6 +2,7 @@
 
 use crate::sim::{Ended, Fleet, NAME, Reply};
 use contracts::Timestamp;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use proptest::prelude::*;
 use resilience::breaker::fleet::{Election, FleetRecord, Phase, Probe, Turn};
 use resilience::breaker::{Config, Counts, Mode, Outcome, Room, State};
@@ -335,8 +336,19 @@ proptest! {
 
 #[test]
 fn store_outage_local_goes_on_says_so_once_and_recovers_by_itself() {
-    let log = crate::log::Lines::default();
-    tracing::subscriber::with_default(log.clone(), || {
+    let (log, recorder) = (crate::log::Lines::default(), DebuggingRecorder::new());
+    let shown = recorder.snapshotter();
+    let in_step = || {
+        let metrics = shown.snapshot().into_hashmap();
+        let mut gauges = metrics.into_iter().filter_map(|(key, (_, _, value))| match value {
+            DebugValue::Gauge(value) if key.key().name() == "ordersaga_breaker_in_step" => {
+                Some(value.into_inner() > 0.5)
+            }
+            DebugValue::Gauge(_) | DebugValue::Counter(_) | DebugValue::Histogram(_) => None,
+        });
+        gauges.next()
+    };
+    let work = || {
         let mut fleet = Fleet::of(3, 13);
         fleet.answers(|_| Reply::Ok);
         let seconds = |fleet: &mut Fleet, count: u64| {
@@ -346,8 +358,10 @@ fn store_outage_local_goes_on_says_so_once_and_recovers_by_itself() {
             }
         };
         seconds(&mut fleet, 3);
+        assert_eq!(in_step(), Some(true));
         fleet.store.look(|store| store.is_down = true);
         seconds(&mut fleet, 10);
+        assert_eq!(in_step(), Some(false));
         assert_eq!(fleet.reached_count(), 39, "calls are made without the store");
         fleet.answers(|_| Reply::Failed);
         seconds(&mut fleet, 10);
@@ -360,7 +374,10 @@ fn store_outage_local_goes_on_says_so_once_and_recovers_by_itself() {
         assert!((0..3).all(|instance| !fleet.view(instance).is_alone));
         assert!((0..3).all(|instance| fleet.view(instance).state == State::Closed));
         assert_eq!(log.count("breakers are back in step"), 3);
-    });
+        assert_eq!(in_step(), Some(true));
+    };
+    let recorded = || metrics::with_local_recorder(&recorder, work);
+    tracing::subscriber::with_default(log.clone(), recorded);
 }
 
 #[test]
