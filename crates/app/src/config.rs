@@ -24,6 +24,8 @@ const FILE: &str = "ordersaga.toml";
 const ENV_PREFIX: &str = "ORDERSAGA_";
 /// The variable that names the file.
 const ENV_CONFIG: &str = "ORDERSAGA_CONFIG";
+/// What names a running system to the operators' commands: no setting of a system.
+const ENV_URL: &str = "ORDERSAGA_URL";
 
 /// The longest a call of the gateway may be waited for; a saga's task gives up after 30 s.
 const GATEWAY_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=9_000;
@@ -128,7 +130,7 @@ impl Config {
         let named = env.get(ENV_CONFIG).map(PathBuf::from);
         values.read_file(file.map(Path::to_owned).or(named), &known);
         let ours = env.iter().filter(|(name, _)| name.starts_with(ENV_PREFIX));
-        for (name, value) in ours.filter(|(name, _)| *name != ENV_CONFIG) {
+        for (name, value) in ours.filter(|(name, _)| ![ENV_CONFIG, ENV_URL].contains(&&***name)) {
             let key = name.trim_start_matches(ENV_PREFIX).to_lowercase();
             values.set(&known, &key, value, Origin::Env(name.clone()));
         }
@@ -321,7 +323,12 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_environment() {
-        let env = [("ORDERSAGA_LISTEN", "127.0.0.1:1"), ("ORDERSAGA_DEMO", "true")];
+        let env = [
+            ("ORDERSAGA_LISTEN", "127.0.0.1:1"),
+            ("ORDERSAGA_DEMO", "true"),
+            // Of the operators' commands: no setting.
+            ("ORDERSAGA_URL", "http://127.0.0.1:8080"),
+        ];
         let config = load(&[("listen", "127.0.0.1:2")], &env).unwrap();
         assert_eq!((config.listen.port(), config.demo), (2, true));
     }

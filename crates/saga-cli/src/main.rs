@@ -2,6 +2,7 @@
 
 mod bench;
 mod gateway;
+mod operate;
 mod signals;
 mod up;
 
@@ -25,6 +26,10 @@ enum Command {
     Gateway(gateway::Gateway),
     /// Measures the engine and the order path; prints JSON lines.
     Bench(bench::Bench),
+    /// Looks at circuit breakers of a running system and switches them.
+    Breaker(operate::Breaker),
+    /// Looks at what stands still in a running system, and decides what becomes of it.
+    Parked(operate::Parked),
     /// Prints the annotated settings, each with its default.
     Config,
 }
@@ -34,6 +39,8 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Breaker(breaker) => return operated(breaker.run()),
+        Command::Parked(parked) => return operated(parked.run()),
         Command::Up(up) => up.config().map(|config| block_on(up::run(config))),
         Command::Gateway(own) => own.config().map(|config| block_on(gateway::run(config))),
         Command::Bench(bench) => Ok(block_on(bench.run())),
@@ -50,6 +57,26 @@ fn main() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Waits for an operator's command, and says what it came to.
+fn operated(work: impl Future<Output = Result<(), operate::Trouble>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(operate::Trouble::Refused(format!("no runtime: {error}"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(operate::Trouble::Usage(what)) => {
+            complain(&what);
+            ExitCode::from(USAGE)
+        }
+        Err(operate::Trouble::Refused(why)) => {
+            complain(&why);
             ExitCode::FAILURE
         }
     }
