@@ -52,6 +52,7 @@ async fn an_operator_opens_a_breaker_sees_what_waits_for_it_and_gives_the_judgem
     shop.client.put_product("TEA", 10).await;
     let opened = switch(&shop, "payment", "open").await;
     assert_eq!((opened.status.as_u16(), opened.json()["mode"].as_str()), (200, Some("open")));
+    assert_eq!(opened.json()["state"], "open");
     let id = shop.place("TEA", 2, "tok_approve").await;
     let step = entry(&shop, "step", &id).await;
     assert_eq!((&step["step"], &step["reason"]), (&json!("AuthorizePayment"), &json!("outage")));

@@ -124,7 +124,7 @@ struct BreakerView {
     name: String,
     /// Whether, and how, it judges.
     mode: Mode,
-    /// What a call meets here: the worse of what this process and the fleet believe.
+    /// What a call meets here; in `shadow`, what it would meet.
     state: Belief,
     /// When the first call is made to see whether it works again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,30 +134,43 @@ struct BreakerView {
     local: Belief,
     /// How often the fleet's belief or the mode has changed.
     generation: u64,
-    /// When that was the last time.
-    #[schema(value_type = String, format = DateTime)]
-    changed_at: Timestamp,
+    /// When that was the last time, if it ever did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    changed_at: Option<Timestamp>,
     /// The process that changed it.
-    changed_by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_by: Option<String>,
     /// Whether this process judges alone, because the store does not answer.
     is_alone: bool,
 }
 
 impl From<View> for BreakerView {
     fn from(view: View) -> Self {
-        let open_until = match view.state {
-            breaker::State::Open { until } => Some(until),
-            breaker::State::Closed | breaker::State::HalfOpen { .. } => None,
+        let (state, open_until) = match (view.mode, view.state) {
+            // By hand, it is what the hand says.
+            (breaker::Mode::ForcedOpen, _) => (Belief::Open, None),
+            (breaker::Mode::Disabled, _) => (Belief::Closed, None),
+            (
+                breaker::Mode::Judging | breaker::Mode::Shadow,
+                state @ breaker::State::Open { until },
+            ) => (state.into(), Some(until)),
+            (
+                breaker::Mode::Judging | breaker::Mode::Shadow,
+                state @ (breaker::State::Closed | breaker::State::HalfOpen { .. }),
+            ) => (state.into(), None),
         };
+        let fleet = view.fleet;
+        let has_changed = fleet.generation > 0;
         Self {
             name: view.name,
             mode: view.mode.into(),
-            state: view.state.into(),
+            state,
             open_until,
             local: view.local.into(),
-            generation: view.fleet.generation,
-            changed_at: view.fleet.changed_at,
-            changed_by: view.fleet.by,
+            generation: fleet.generation,
+            changed_at: has_changed.then_some(fleet.changed_at),
+            changed_by: has_changed.then_some(fleet.by),
             is_alone: view.is_alone,
         }
     }
