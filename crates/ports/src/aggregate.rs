@@ -15,6 +15,8 @@
 use crate::clock::Clock;
 use crate::error::{Error, Kind};
 use crate::store::{Change, Expect, Item, Partition, Store, Write};
+use crate::task::TaskContext;
+use contracts::task::TaskCall;
 use contracts::{Envelope, Fingerprint, Problem};
 use futures::lock::Mutex;
 use serde::de::DeserializeOwned;
@@ -41,6 +43,31 @@ pub struct Once {
     pub key: String,
     /// What was asked; the same key with another payload is refused.
     pub fingerprint: Fingerprint,
+}
+
+impl Once {
+    /// Names one visit of a task: the same for every attempt, replay and redrive of the visit.
+    ///
+    /// A machine that comes back to a state visits it anew. So a task that takes effect once per
+    /// aggregate, whoever asks, is named after itself alone.
+    #[must_use]
+    pub fn of_task(context: &TaskContext, call: &TaskCall) -> Self {
+        Self {
+            key: format!("task#{}#{}", call.task, context.key),
+            fingerprint: Fingerprint::of(&call.input),
+        }
+    }
+
+    /// Names an event as one consumer handles it, however often it is delivered or replayed.
+    #[must_use]
+    pub fn of_event(consumer: &str, event: &Envelope) -> Self {
+        Self {
+            key: format!("event#{consumer}#{}", event.id),
+            fingerprint: Fingerprint::of(
+                &serde_json::to_value(&event.detail).expect("a detail is plain data"),
+            ),
+        }
+    }
 }
 
 /// What a decision wants done, in one atomic write, and what it answers.
@@ -163,7 +190,7 @@ impl Aggregates {
     ///
     /// `decide` is called again when somebody else changed the partition in between, so it must
     /// be pure. With `once`, a second call with the same key answers what the first answered and
-    /// does nothing; rejections are not recorded.
+    /// does nothing; rejections are not recorded; and a write that was not answered is looked for.
     ///
     /// # Errors
     /// See [`Failure`]. `World` of kind `Conflict` after a bounded number of lost races.
@@ -182,7 +209,7 @@ impl Aggregates {
         wanted.extend(record.as_deref());
         // Rivals in this process take turns instead of undoing each other's work.
         let _turn = self.stripe(partition).lock().await;
-        let mut conflicts = 0;
+        let (mut conflicts, mut doubted) = (0, false);
         loop {
             let items = self.store.items(partition, &wanted).await?;
             let (items, done) = items.split_at(names.len());
@@ -202,6 +229,11 @@ impl Aggregates {
                 Ok(()) => return Ok(Answer::First(reply)),
                 Err(error) if error.kind() == Kind::Conflict && conflicts < CONFLICTS_MAX => {
                     conflicts += 1;
+                }
+                // It may have been written: the record tells. Where there is none it is decided
+                // anew, and whichever write comes second finds its condition broken.
+                Err(error) if error.kind() == Kind::Timeout && once.is_some() && !doubted => {
+                    doubted = true;
                 }
                 Err(error) => return Err(Failure::World(error)),
             }
@@ -233,7 +265,7 @@ fn replay<R: DeserializeOwned, X>(once: &Once, done: &Item) -> Result<Answer<R>,
     let record: Record<R> = serde_json::from_str(&done.body).map_err(|e| {
         Error::new(Kind::Corrupt, format!("read the record of {}", once.key)).because(e)
     })?;
-    if record.fingerprint == once.fingerprint {
+    if record.fingerprint.matches(&once.fingerprint) {
         Ok(Answer::Replayed(record.reply))
     } else {
         Err(Failure::KeyReused)

@@ -306,3 +306,42 @@ async fn an_operator_learns_what_an_order_still_has_of_each_product() {
     house.call("release_stock", "1", BOTH).await.unwrap();
     holds([Nothing, Nothing]).await;
 }
+
+#[tokio::test]
+async fn every_task_at_once_late_and_after_a_crash_takes_effect_once() {
+    let tasks = [
+        ("reserve_stock", &[][..], [9, 1, 0]),
+        ("commit_stock", &["reserve_stock"], [9, 0, 1]),
+        ("release_stock", &["reserve_stock"], [10, 0, 0]),
+        ("return_stock", &["reserve_stock", "commit_stock"], [10, 0, 0]),
+    ];
+    for (task, before, expected) in tasks {
+        let house = House::open().await;
+        for step in before {
+            house.call(step, "1", &[("TEA", 1)]).await.unwrap();
+        }
+        let ask = || house.call(task, "1", &[("TEA", 1)]);
+        // The first caller dies between the effect and the answer, or before the effect.
+        let mut first = Box::pin(ask());
+        assert!(first.as_mut().now_or_never().is_none(), "{task} waits for its commit");
+        drop(first);
+        for answer in join_all((0..20).map(|_| ask())).await {
+            answer.unwrap();
+        }
+        assert_eq!(house.stock("TEA").await, expected, "{task}");
+        // Late, it answers the same and moves nothing.
+        let told = house.told().await;
+        ask().await.unwrap();
+        assert_eq!((house.stock("TEA").await, house.told().await), (expected, told), "{task}");
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_that_comes_after_its_release_is_refused_and_moves_nothing() {
+    let house = House::open().await;
+    house.call("reserve_stock", "1", &[("TEA", 1)]).await.unwrap();
+    house.call("release_stock", "1", &[("TEA", 1)]).await.unwrap();
+    let late = failed(house.call("reserve_stock", "1", &[("TEA", 1)]).await);
+    assert_eq!(late.0, "ReservationReleased");
+    assert_eq!(house.stock("TEA").await, [10, 0, 0]);
+}

@@ -38,7 +38,7 @@ impl Tasks for Service {
     fn perform(
         &self,
         call: TaskCall,
-        _: TaskContext,
+        context: TaskContext,
     ) -> BoxFuture<'_, Result<TaskReply, TaskError>> {
         Box::pin(async move {
             match call.task.as_str() {
@@ -47,7 +47,7 @@ impl Tasks for Service {
                 "reject_order" => self.reject_order(&call).await,
                 "cancel_order" => self.cancel_order(&call).await,
                 "park_order" => self.park_order(&call).await,
-                "resume_order" => self.resume_order(&call).await,
+                "resume_order" => self.resume_order(&call, &context).await,
                 unknown => {
                     let doing = format!("find the task `{unknown}` of `{FUNCTION}`");
                     Err(Error::new(Kind::Invalid, doing).into())
@@ -110,11 +110,16 @@ impl Service {
 
     /// Lets a parked order go on: undoes [`Self::park_order`].
     ///
-    /// An order may be parked and resumed many times with the same input, so there is no record of
-    /// it: an order that is not parked is resumed already.
-    async fn resume_order(&self, call: &TaskCall) -> Result<TaskReply, TaskError> {
+    /// An order may be parked and resumed many times with the same input, so the record is of this
+    /// visit: a call of an earlier one that comes late does not resume what was parked since.
+    async fn resume_order(
+        &self,
+        call: &TaskCall,
+        context: &TaskContext,
+    ) -> Result<TaskReply, TaskError> {
         let ResumeOrder { order_id, resolution } = input(call)?;
-        self.change(call, &order_id, None, &Command::Resume { resolution }).await
+        let once = Once::of_task(context, call);
+        self.change(call, &order_id, Some(once), &Command::Resume { resolution }).await
     }
 
     async fn change(
@@ -135,7 +140,8 @@ impl Service {
     }
 }
 
-/// The record by which a task takes effect once per order.
+/// The record by which a task takes effect once per order, in whichever visit it is called: one
+/// whose answer was lost may be called again in another visit, after the order went on.
 fn once(call: &TaskCall) -> Once {
     Once { key: format!("task#{}", call.task), fingerprint: Fingerprint::of(&call.input) }
 }

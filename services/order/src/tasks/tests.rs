@@ -5,8 +5,14 @@ use crate::world::World;
 use serde_json::json;
 
 async fn perform(world: &World, task: &str, input: Value) -> Result<Value, TaskError> {
+    visit(world, "place-order/1/visit", task, input).await
+}
+
+/// Performs a task in a visit of its own name.
+async fn visit(world: &World, key: &str, task: &str, input: Value) -> Result<Value, TaskError> {
     let call = TaskCall { task: task.to_owned(), input };
-    world.service.perform(call, TaskContext::default()).await
+    let context = TaskContext { key: key.to_owned(), ..TaskContext::default() };
+    world.service.perform(call, context).await
 }
 
 /// After these tasks in turn, each of which works, the last one answers this status, the same
@@ -18,11 +24,12 @@ async fn check(cancel: bool, given: &[(&str, Value)], status: &str, told: &[&str
         world.service.cancel(&order_id, None).await.unwrap();
     }
     let mut answer = Value::Null;
-    for (task, more) in given {
+    for (number, (task, more)) in given.iter().enumerate() {
+        let key = format!("place-order/1/visit-{number}");
         let mut input = json!({"order_id": order_id});
         input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        answer = perform(&world, task, input.clone()).await.unwrap();
-        let again = perform(&world, task, input).await.unwrap();
+        answer = visit(&world, &key, task, input.clone()).await.unwrap();
+        let again = visit(&world, &key, task, input).await.unwrap();
         assert_eq!(answer, again, "{task}");
     }
     assert_eq!(answer["status"], status);
@@ -208,4 +215,76 @@ async fn a_task_called_again_with_another_input_is_invalid() {
     perform(&world, "reject_order", input("out_of_stock")).await.unwrap();
     let error = perform(&world, "reject_order", input("payment_declined")).await.unwrap_err();
     assert_eq!(error.named().0, "Ordersaga.Invalid");
+}
+
+/// Every task that changes an order, with what comes before it and what it tells.
+fn changes() -> [(&'static str, Value, &'static [&'static str], &'static str); 5] {
+    [
+        ("confirm_order", none(), &[], "OrderConfirmed"),
+        ("reject_order", json!({"reason": "out_of_stock"}), &[], "OrderRejected"),
+        ("cancel_order", none(), &["confirm_order", "cancel"], "OrderCancelled"),
+        ("park_order", parking("token-1"), &[], "OrderParked"),
+        ("resume_order", none(), &["park_order"], "OrderResumed"),
+    ]
+}
+
+async fn before(world: &World, order_id: &OrderId, steps: &[&str]) {
+    for step in steps {
+        if *step == "cancel" {
+            world.service.cancel(order_id, None).await.unwrap();
+            continue;
+        }
+        let mut input = parking("token-0");
+        if *step == "confirm_order" {
+            input = none();
+        }
+        input["order_id"] = json!(order_id);
+        perform(world, step, input).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_task_at_once_late_and_after_a_crash_takes_effect_once_and_answers_the_same() {
+    for (task, mut input, given, event) in changes() {
+        let world = World::new();
+        let order_id = world.placed().await;
+        before(&world, &order_id, given).await;
+        input["order_id"] = json!(order_id);
+        let ask = || visit(&world, "place-order/1/here", task, input.clone());
+        // The first caller dies between the effect and the answer, or before the effect.
+        let mut first = Box::pin(ask());
+        assert!(futures::poll!(&mut first).is_pending(), "{task} waits for its commit");
+        drop(first);
+        let copies = (0..20).map(|_| ask());
+        let answers: Vec<_> = futures::future::join_all(copies).await;
+        let answers: Vec<Value> = answers.into_iter().map(Result::unwrap).collect();
+        let told = world.told().await;
+        assert_eq!(told.iter().filter(|told| *told == event).count(), 1, "{task}: {told:?}");
+        // Late, after the order went on.
+        drop(world.service.cancel(&order_id, None).await);
+        let told = world.told().await;
+        assert_eq!(ask().await.unwrap(), answers[0], "{task}");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{task}: {answers:?}");
+        assert_eq!(world.told().await, told, "{task}");
+    }
+}
+
+#[tokio::test]
+async fn a_resuming_call_that_comes_late_does_not_resume_what_was_parked_since() {
+    let world = World::new();
+    let order_id = world.placed().await;
+    let resume = json!({"order_id": order_id});
+    let park = |token| {
+        let mut input = parking(token);
+        input["order_id"] = json!(order_id);
+        input
+    };
+    visit(&world, "visit-1", "park_order", park("token-1")).await.unwrap();
+    visit(&world, "visit-2", "resume_order", resume.clone()).await.unwrap();
+    visit(&world, "visit-3", "park_order", park("token-2")).await.unwrap();
+    visit(&world, "visit-2", "resume_order", resume.clone()).await.unwrap();
+    let obstacle = world.service.obstacle(&order_id).await.unwrap();
+    assert_eq!(obstacle.unwrap().task_token, "token-2");
+    visit(&world, "visit-4", "resume_order", resume).await.unwrap();
+    assert_eq!(world.service.obstacle(&order_id).await.unwrap(), None);
 }

@@ -250,3 +250,33 @@ async fn a_task_that_makes_no_sense_is_refused_by_name() {
         assert!(cause.contains(expected), "{cause}");
     }
 }
+
+#[tokio::test]
+async fn every_task_at_once_late_and_after_a_crash_moves_money_once_and_answers_the_same() {
+    let tasks = [
+        (Task::Authorize, &[][..], Status::Authorized),
+        (Task::Capture, &[Task::Authorize], Status::Captured),
+        (Task::Refund, &[Task::Authorize, Task::Capture], Status::Refunded),
+        (Task::Void, &[Task::Authorize], Status::Voided),
+    ];
+    for (task, before, status) in tasks {
+        let case = Case::given(before).await;
+        // The first caller dies after the gateway acted and before that is written down.
+        case.gateway.follow([(Fate::AppliedThenCrash, 0)]);
+        let first = case.house.call(task, &case.order_id);
+        futures::future::select(pin!(first), pin!(case.gateway.crash.notified())).await;
+        let copies = (0..10).map(|_| case.house.call(task, &case.order_id));
+        let answers = futures::future::join_all(copies).await;
+        let first = case.when(task, &[]).await.unwrap();
+        for answer in answers {
+            assert_eq!(answer.unwrap(), first, "{task:?}");
+        }
+        case.then_is(status).await;
+        let (books, captures) = case.gateway.books(&case.order_id);
+        assert!(captures <= 1 && books.authorized_minor == PRICE.amount_minor, "{books:?}");
+        // Late, it asks the gateway nothing.
+        case.gateway.asked();
+        assert_eq!(case.when(task, &[]).await.unwrap(), first);
+        case.then_asked(&[]);
+    }
+}
