@@ -236,16 +236,30 @@ fn a_cancellation_does_every_step_however_often_one_of_them_fails() {
 /// The longest that a state may be at work: every attempt runs into its timeout, and every wait
 /// before the next one is as long as full jitter can make it.
 fn longest(state: &Value) -> Duration {
-    let number = |of: &Value, name: &str| of[name].as_f64().expect(name);
+    waits(state) + seconds(&state["TimeoutSeconds"]).mul_f64(attempts(state))
+}
+
+/// All waits between the attempts of a state, each as long as full jitter can make it.
+fn waits(state: &Value) -> Duration {
     let retry = &state["Retry"][0];
-    let (attempts, cap) = (number(retry, "MaxAttempts"), number(retry, "MaxDelaySeconds"));
-    let (mut wait, mut waits, mut made) = (number(retry, "IntervalSeconds"), 0.0, 0.0);
-    while made < attempts {
-        waits += wait.min(cap);
-        wait *= number(retry, "BackoffRate");
+    let rate = retry["BackoffRate"].as_f64().expect("a rate");
+    let mut wait = seconds(&retry["IntervalSeconds"]);
+    let (mut waits, mut made) = (Duration::ZERO, 1.0);
+    while made < attempts(state) {
+        waits += wait.min(seconds(&retry["MaxDelaySeconds"]));
+        wait = wait.mul_f64(rate);
         made += 1.0;
     }
-    Duration::from_secs_f64((attempts + 1.0) * number(state, "TimeoutSeconds") + waits)
+    waits
+}
+
+/// How often a state makes its call at the most.
+fn attempts(state: &Value) -> f64 {
+    state["Retry"][0]["MaxAttempts"].as_f64().expect("a number of retries") + 1.0
+}
+
+fn seconds(value: &Value) -> Duration {
+    Duration::from_secs_f64(value.as_f64().expect("a number of seconds"))
 }
 
 /// What a state tries again by itself.
@@ -284,6 +298,27 @@ fn every_call_ends_and_is_made_again_with_jitter_for_what_another_try_may_help_o
         }
         // A machine's own timeout could fall between a charge and its refund.
         assert_eq!(definition["TimeoutSeconds"], Value::Null, "{machine}");
+    }
+}
+
+/// An attempt that fails by an answer has had it by then: of a gateway's, after three calls of
+/// three seconds (the books, the operation, the books again).
+const ANSWERED_WITHIN: Duration = Duration::from_secs(9);
+
+#[test]
+fn all_retries_end_before_the_states_and_the_machines_timeouts() {
+    for machine in ["place-order", "cancel-order"] {
+        let definition: Value = serde_json::from_str(&definition(machine)).unwrap();
+        let states = definition["States"].as_object().unwrap();
+        for (name, state) in states.iter().filter(|(_, state)| state["Type"] == "Task") {
+            // Of an expression nothing is known here; it waits for a token, and says how long.
+            let timeouts = [&state["TimeoutSeconds"], &definition["TimeoutSeconds"]];
+            let retries = waits(state) + ANSWERED_WITHIN.mul_f64(attempts(state));
+            for timeout in timeouts.into_iter().filter(|timeout| timeout.is_number()) {
+                assert!(retries < seconds(timeout), "{machine}/{name}: {retries:?}");
+            }
+            assert!(name == "SuspendStep" || timeouts[0].is_number(), "{machine}/{name}");
+        }
     }
 }
 
