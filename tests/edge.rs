@@ -67,3 +67,20 @@ async fn a_quota_of_new_keys_is_not_used_up_by_replays_and_does_not_stop_them() 
     shop.client.ended(first.json()["id"].as_str().unwrap()).await;
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quota_holds_where_the_layer_itself_records_the_answer_too() {
+    let shop = Shop::open_with(|config| config.limits.new_keys = Some(1)).await;
+    let create = async |key: &str| {
+        let body = r#"{"email": "ada@example.com", "name": "Ada"}"#;
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        shop.client.send("POST", "/v1/users", &headers, body).await.unwrap()
+    };
+    let first = create("a-key-of-a-client-0001").await;
+    assert_eq!((first.status.as_u16(), first.replayed), (201, false), "{first:?}");
+    let other = create("a-key-of-a-client-0002").await;
+    assert_eq!((other.status.as_u16(), other.code().as_str()), (429, "rate_limited"));
+    let again = create("a-key-of-a-client-0001").await;
+    assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
+    shop.close().await;
+}

@@ -139,7 +139,8 @@ impl System {
         parts.run_infallible("the metrics", http::metrics::keep(Arc::clone(&clock), parts.stop()));
         let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
         deliver(&parts, &db, &clock, &ids, &plane);
-        let edge = (layers == Layers::All).then(|| http::edge_parts(&config.limits, &clock));
+        let edge = (layers == Layers::All)
+            .then(|| http::edge(&config.limits, &clock, Arc::clone(&db) as _));
         parts.run("the HTTP API", http::serve(listeners.http.0, services, edge, parts.stop()));
         let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
         if let Some((listener, at)) = listeners.aws {

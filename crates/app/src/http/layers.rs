@@ -5,15 +5,19 @@
 
 use crate::config::RequestLimits;
 use crate::http::edge::Refused;
-use axum::extract::MatchedPath;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use contracts::problem::MEDIA_TYPE;
+use futures::future::{join_all, pending};
 use http::{Extensions, HeaderValue, header};
-use ports::Clock;
+use ports::{Clock, Store};
 use resilience::bulkhead::{self, Bulkheads, Limits as Places};
-use resilience::limit::{Counts, Limit, Limits, NewKeysSpent, Per, Rate};
+use resilience::limit::{Counts, Fleet, Limit, Limits, NewKeysSpent, Per, Rate, Shared};
 use resilience::stack::EdgeParts;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::{
@@ -28,11 +32,48 @@ const PLACES: Places = Places { concurrent_max: 1_024, waiting_max: 4_096 };
 /// meanwhile, so only their connections count.
 const WATCHERS: Places = Places { concurrent_max: 16_384, waiting_max: 0 };
 
+/// The quota of new idempotency keys.
+const NEW_KEYS: &str = "new-keys";
+
 /// The routes whose requests may wait for news.
 const WATCHED: [&str; 1] = ["/v1/orders/{id}"];
 
+/// The edge's stack, and the limits that are kept in the store.
+pub(crate) struct Edge {
+    pub(super) parts: EdgeParts,
+    fleets: Vec<Arc<Fleet>>,
+}
+
+impl Edge {
+    /// Borrows ahead of need for the limits that are kept in the store, for ever.
+    pub(super) async fn borrow_ahead(&self) -> Infallible {
+        join_all(self.fleets.iter().map(|fleet| fleet.run())).await;
+        pending().await
+    }
+}
+
+/// Makes the edge of a server whose quotas are kept in `store`.
+pub(crate) fn edge(limits: &RequestLimits, clock: &Arc<dyn Clock>, store: Arc<dyn Store>) -> Edge {
+    // This process is the whole fleet. It holds nothing without asking: what it forgot when it
+    // stops would be given out again.
+    let day = |limit| Shared {
+        limit,
+        window: Duration::from_hours(24),
+        instances_max: 1,
+        standing_percent: 0,
+    };
+    let shared = limits.new_keys.map(day);
+    let fleet = shared.map(|shared| Fleet::new(NEW_KEYS, shared, store, Arc::clone(clock)));
+    let fleets: Vec<_> = fleet.into_iter().collect();
+    Edge { parts: edge_parts(limits, clock, &fleets), fleets }
+}
+
 /// Makes the parts of the edge's stack.
-pub(crate) fn edge_parts(limits: &RequestLimits, clock: &Arc<dyn Clock>) -> EdgeParts {
+pub(super) fn edge_parts(
+    limits: &RequestLimits,
+    clock: &Arc<dyn Clock>,
+    fleets: &[Arc<Fleet>],
+) -> EdgeParts {
     let named = WATCHED.map(|route| (route.to_owned(), WATCHERS)).into();
     let RequestLimits { principal, tenant, route, new_keys } = *limits;
     let rate = |name, per, per_second: Option<u32>| {
@@ -40,7 +81,7 @@ pub(crate) fn edge_parts(limits: &RequestLimits, clock: &Arc<dyn Clock>) -> Edge
         per_second.map(|limit| Limit { name, per, counts, rate: Rate::per_second(limit) })
     };
     let new_keys = new_keys.map(|limit| Limit {
-        name: "new-keys",
+        name: NEW_KEYS,
         per: Per::Principal,
         counts: Counts::NewKeys,
         rate: Rate::per_day(limit),
@@ -53,7 +94,7 @@ pub(crate) fn edge_parts(limits: &RequestLimits, clock: &Arc<dyn Clock>) -> Edge
     ];
     EdgeParts {
         clock: Arc::clone(clock),
-        limits: Limits::new(limits.into_iter().flatten().collect()),
+        limits: Limits::sharing(limits.into_iter().flatten().collect(), fleets),
         bulkheads: Bulkheads::new(bulkhead::Config { limits: PLACES, named }),
         route: matched,
     }
@@ -72,6 +113,14 @@ pub(super) fn new_keys_spent(spent: &NewKeysSpent) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     response
+}
+
+/// Refuses whoever comes through with a key while the quota of new keys is spent.
+pub(super) async fn refuse_new_keys(request: Request, next: Next) -> Response {
+    match request.extensions().get::<NewKeysSpent>() {
+        Some(spent) => new_keys_spent(spent),
+        None => next.run(request).await,
+    }
 }
 
 /// What the layers themselves answer: status, what it means, whether it says when to come again.
@@ -155,9 +204,9 @@ mod tests {
     fn a_limit_that_is_not_set_is_not_there() {
         let clock: Arc<dyn Clock> = Arc::new(adapter_local::SystemClock::new());
         let none = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
-        assert_eq!(edge_parts(&none, &clock).limits.iter().count(), 0);
+        assert_eq!(edge_parts(&none, &clock, &[]).limits.iter().count(), 0);
         let some = RequestLimits { principal: Some(1), new_keys: Some(1), ..none };
-        let parts = edge_parts(&some, &clock);
+        let parts = edge_parts(&some, &clock, &[]);
         let names: Vec<_> = parts.limits.iter().map(|limit| limit.name).collect();
         assert_eq!(names, ["principal", "new-keys"]);
     }

@@ -13,7 +13,7 @@ mod products;
 mod strict_json;
 mod users;
 
-pub(crate) use layers::edge_parts;
+pub(crate) use layers::{Edge, edge};
 
 use crate::config::RequestLimits;
 use crate::stories::Stories;
@@ -21,13 +21,15 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
+use futures::future::{Either, select};
 use ports::{Clock, EventLog, SagaEngine};
 use resilience::breaker::Breakers;
 use resilience::desk::Desk;
 use resilience::idempotency::{IdempotencyLayer, InFlight, Leases, Mode, Recording};
 use resilience::stack::{self, EdgeParts};
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +78,12 @@ fn routes(
         None => router.route_layer(keys),
     };
     let keyed = |router, mode| around(router, keys(mode));
-    let leased = |router| around(router, keys(Mode::Honoured).recording(by_lease.clone()));
+    // By lease the layer itself gives answers again: whoever comes through has a new key.
+    let new_keys = axum::middleware::from_fn(layers::refuse_new_keys);
+    let leased = |router: OpenApiRouter<Arc<Services>>| {
+        let keys = keys(Mode::Honoured).recording(by_lease.clone());
+        around(router.route_layer(new_keys.clone()), keys)
+    };
     let without_keys = OpenApiRouter::new()
         .merge(orders::routes())
         .merge(operations::routes())
@@ -106,7 +113,7 @@ pub fn document() -> Document {
     let clock: Arc<dyn Clock> = Arc::new(adapter_local::SystemClock::new());
     let limits = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
     // The document is the same whoever records.
-    let parts = edge_parts(&limits, &clock);
+    let parts = layers::edge_parts(&limits, &clock, &[]);
     routes(Some(&parts), &clock, &Recording::WithEffect).split_for_parts().1
 }
 
@@ -142,7 +149,7 @@ async fn guarded(request: Request, next: axum::middleware::Next) -> Response {
 pub(crate) async fn serve(
     listener: TcpListener,
     services: Arc<Services>,
-    edge: Option<EdgeParts>,
+    edge: Option<Edge>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = listener.tap_io(|stream| {
@@ -150,5 +157,13 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "a connection keeps Nagle's delay");
         }
     });
-    axum::serve(listener, router(services, edge.as_ref())).with_graceful_shutdown(stop).await
+    let router = router(services, edge.as_ref().map(|edge| &edge.parts));
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop).into_future();
+    let Some(edge) = edge else {
+        return serving.await;
+    };
+    match select(pin!(serving), pin!(edge.borrow_ahead())).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right((never, _)) => match never {},
+    }
 }

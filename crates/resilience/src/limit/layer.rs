@@ -7,6 +7,7 @@ use crate::idempotency::{Caller, HEADER as KEY, Replayed};
 use crate::{metric, refusal};
 use bytes::Bytes;
 use contracts::Problem;
+use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use ports::Clock;
@@ -19,6 +20,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 const LIMITED: &str = "rate_limited";
+
+/// How often a request borrows before it is refused: others may be faster with what came.
+const LOANS_MAX: u32 = 4;
 
 /// Puts rate limits before a handler.
 #[derive(Clone)]
@@ -83,12 +87,12 @@ pub struct RateLimit<S> {
 
 impl<S, B, R> Service<Request<B>> for RateLimit<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
     R: From<Bytes>,
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, R>;
+    type Future = ResponseFuture<S, B, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -96,16 +100,17 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { inner, world } = self;
-        match world.admit(&mut request) {
-            Ok(admitted) => {
-                let step = Step::Calling { call: inner.call(request), admitted };
-                ResponseFuture { step, world: world.clone() }
-            }
-            Err(spent) => {
-                let step = Step::Refused { answer: Some(world.refuse(&spent)) };
-                ResponseFuture { step, world: world.clone() }
-            }
-        }
+        let step = match world.admit(&mut request) {
+            Ok(admitted) => Step::Calling { call: inner.call(request), admitted },
+            Err(spent) => match spent.loan {
+                Some(loan) => {
+                    let (loan, inner) = (Box::pin(loan.borrow()), inner.clone());
+                    Step::Borrowing { loan, inner, request: Some(request), loans: 1 }
+                }
+                None => Step::Refused { answer: Some(world.refuse(&spent)) },
+            },
+        };
+        ResponseFuture { step, world: world.clone() }
     }
 }
 
@@ -128,6 +133,10 @@ impl RateLimitLayer {
         if request.headers().contains_key(KEY) {
             match self.limits.take(Counts::NewKeys, whose, now) {
                 Ok(taken) => keys = taken,
+                Err(spent) if spent.loan.is_some() => {
+                    self.limits.give_back(&requests);
+                    return Err(spent);
+                }
                 Err(spent) => {
                     let limit = self.limits.get(spent.limit).map_or("", |limit| limit.name);
                     let retry_after = spent.retry_after;
@@ -175,39 +184,78 @@ fn problem(limit: &str) -> Problem {
 pin_project! {
     /// The answer of [`RateLimit`].
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, R> {
+    pub struct ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>>,
+    {
         #[pin]
-        step: Step<F, R>,
+        step: Step<S, B, R>,
         world: RateLimitLayer,
     }
 }
 
 pin_project! {
     #[project = StepProjection]
-    enum Step<F, R> {
+    enum Step<S, B, R>
+    where
+        S: Service<Request<B>>,
+    {
         // Taken when it is given.
         Refused { answer: Option<Response<R>> },
-        Calling { #[pin] call: F, admitted: Admitted },
+        // Nothing is held here, and something may be in the store.
+        Borrowing { loan: BoxFuture<'static, ()>, inner: S, request: Option<Request<B>>, loans: u32 },
+        // The tokens are there; the handler may not be ready yet.
+        Entering { admitted: Option<Admitted>, inner: S, request: Option<Request<B>> },
+        Calling { #[pin] call: S::Future, admitted: Admitted },
     }
 }
 
-impl<F, R, E> Future for ResponseFuture<F, R>
+/// Why a field is there whenever it is taken.
+const ONCE: &str = "a future is not polled after its end";
+
+impl<S, B, R> Future for ResponseFuture<S, B, R>
 where
-    F: Future<Output = Result<Response<R>, E>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    R: From<Bytes>,
 {
-    type Output = Result<Response<R>, E>;
+    type Output = Result<Response<R>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.step.project() {
-            StepProjection::Refused { answer } => {
-                Poll::Ready(Ok(answer.take().expect("a future is not polled after its end")))
-            }
-            StepProjection::Calling { call, admitted } => {
-                let mut response = ready!(call.poll(cx))?;
-                this.world.settle(admitted, &mut response);
-                Poll::Ready(Ok(response))
-            }
+        let mut this = self.project();
+        // Each turn ends in a poll that is pending, in an answer, or in the next step.
+        loop {
+            let next = match this.step.as_mut().project() {
+                StepProjection::Refused { answer } => {
+                    return Poll::Ready(Ok(answer.take().expect(ONCE)));
+                }
+                StepProjection::Borrowing { loan, inner, request, loans } => {
+                    ready!(loan.as_mut().poll(cx));
+                    let mut asked = request.take().expect(ONCE);
+                    match this.world.admit(&mut asked) {
+                        Ok(admitted) => {
+                            let (admitted, inner) = (Some(admitted), inner.clone());
+                            Step::Entering { admitted, inner, request: Some(asked) }
+                        }
+                        Err(Spent { loan: Some(more), .. }) if *loans < LOANS_MAX => {
+                            let (loan, inner) = (Box::pin(more.borrow()), inner.clone());
+                            let loans = *loans + 1;
+                            Step::Borrowing { loan, inner, request: Some(asked), loans }
+                        }
+                        Err(spent) => Step::Refused { answer: Some(this.world.refuse(&spent)) },
+                    }
+                }
+                StepProjection::Entering { admitted, inner, request } => {
+                    ready!(inner.poll_ready(cx))?;
+                    let call = inner.call(request.take().expect(ONCE));
+                    Step::Calling { call, admitted: admitted.take().expect(ONCE) }
+                }
+                StepProjection::Calling { call, admitted } => {
+                    let mut response = ready!(call.poll(cx))?;
+                    this.world.settle(admitted, &mut response);
+                    return Poll::Ready(Ok(response));
+                }
+            };
+            this.step.set(next);
         }
     }
 }

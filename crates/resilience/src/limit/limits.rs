@@ -1,8 +1,10 @@
 //! The limits of a process: for each a bucket for everybody who has used it lately.
 
 use super::bucket::{Bucket, Rate, Standing, Verdict};
+use super::fleet::{Fleet, Said};
 use crate::idempotency::Caller;
-use contracts::Timestamp;
+use contracts::{Fingerprint, Timestamp};
+use serde_json::json;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -61,7 +63,15 @@ pub struct Limits {
 struct Kept {
     limit: Limit,
     hasher: RandomState,
-    parts: [Mutex<Part>; PARTS],
+    buckets: Buckets,
+}
+
+/// Where the tokens of a limit are counted.
+enum Buckets {
+    /// In this process alone.
+    Local(Box<[Mutex<Part>; PARTS]>),
+    /// Through the store, with other instances.
+    Shared(Arc<Fleet>),
 }
 
 #[derive(Default)]
@@ -82,12 +92,28 @@ pub(super) struct Taken {
 }
 
 /// No token was left.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spent {
     /// Which of the limits.
     pub(super) limit: usize,
     pub(super) retry_after: Duration,
     pub(super) standing: Standing,
+    /// Of whom one can be borrowed, if of anybody.
+    pub(super) loan: Option<Loan>,
+}
+
+/// A token that can be borrowed.
+#[derive(Clone, Debug)]
+pub(super) struct Loan {
+    fleet: Arc<Fleet>,
+    key: u64,
+}
+
+impl Loan {
+    /// Borrows; then it is worth asking again.
+    pub(super) async fn borrow(self) {
+        self.fleet.borrow(self.key).await;
+    }
 }
 
 /// Whose request it is, as limits tell callers apart.
@@ -98,13 +124,26 @@ pub(super) struct Whose<'a> {
 }
 
 impl Limits {
-    /// Makes the limits of a process.
+    /// Makes the limits of a process, each counted in it alone.
     #[must_use]
     pub fn new(limits: Vec<Limit>) -> Self {
-        let kept = limits.into_iter().map(|limit| Kept {
-            limit,
-            hasher: RandomState::new(),
-            parts: Default::default(),
+        Self::sharing(limits, &[])
+    }
+
+    /// Makes the limits of a process, of which those with a fleet of their name are shared, at the
+    /// fleet's rate.
+    #[must_use]
+    pub fn sharing(limits: Vec<Limit>, fleets: &[Arc<Fleet>]) -> Self {
+        let kept = limits.into_iter().map(|mut limit| {
+            let fleet = fleets.iter().find(|fleet| fleet.name() == limit.name);
+            let buckets = match fleet {
+                Some(fleet) => {
+                    limit.rate = fleet.shared().rate();
+                    Buckets::Shared(Arc::clone(fleet))
+                }
+                None => Buckets::Local(Box::default()),
+            };
+            Kept { limit, hasher: RandomState::new(), buckets }
         });
         Self { inner: kept.collect() }
     }
@@ -117,8 +156,11 @@ impl Limits {
     /// How many buckets are kept in all.
     #[must_use]
     pub fn buckets(&self) -> usize {
-        let parts = self.inner.iter().flat_map(|kept| &kept.parts);
-        parts.map(|part| lock(part).buckets.len()).sum()
+        let count = |kept: &Kept| match &kept.buckets {
+            Buckets::Local(parts) => parts.iter().map(|part| lock(part).buckets.len()).sum(),
+            Buckets::Shared(fleet) => fleet.shares(),
+        };
+        self.inner.iter().map(count).sum()
     }
 
     /// Takes a token of every limit that counts such a thing, or of none.
@@ -148,7 +190,7 @@ impl Limits {
     pub(super) fn give_back(&self, taken: &[Taken]) {
         for token in taken {
             if let Some(kept) = self.inner.get(token.limit) {
-                kept.with(token.key, |bucket, rate| bucket.give_back(rate));
+                kept.give_back(token.key);
             }
         }
     }
@@ -173,26 +215,62 @@ impl Kept {
             Per::Tenant => self.hasher.hash_one(tenant),
             Per::Route => self.hasher.hash_one(route),
         };
-        let mut part = lock(self.part(key));
+        let parts = match &self.buckets {
+            Buckets::Local(parts) => parts,
+            Buckets::Shared(fleet) => {
+                let names = || match self.limit.per {
+                    Per::Principal => Fingerprint::of(&json!([tenant, principal])),
+                    Per::Tenant => Fingerprint::of(&json!([tenant])),
+                    Per::Route => Fingerprint::of(&json!([route])),
+                };
+                let names = || names().as_str().to_owned();
+                return borrowed(limit, key, fleet, fleet.take(key, names, now), now);
+            }
+        };
+        let mut part = lock(part(parts, key));
         match part.bucket(key, now).take(&self.limit.rate, now) {
             Verdict::Admitted(standing) => Ok(Taken { limit, key, standing }),
             Verdict::Refused { retry_after, standing } => {
-                Err(Spent { limit, retry_after, standing })
+                Err(Spent { limit, retry_after, standing, loan: None })
             }
         }
     }
 
-    /// Does something with a bucket, if it is still there: one that is gone was full.
-    fn with(&self, key: u64, act: impl FnOnce(&mut Bucket, &Rate)) {
-        if let Some(bucket) = lock(self.part(key)).buckets.get_mut(&key) {
-            act(bucket, &self.limit.rate);
+    /// Puts a token back, if its bucket is still there: one that is gone was full.
+    fn give_back(&self, key: u64) {
+        match &self.buckets {
+            Buckets::Local(parts) => {
+                if let Some(bucket) = lock(part(parts, key)).buckets.get_mut(&key) {
+                    bucket.give_back(&self.limit.rate);
+                }
+            }
+            Buckets::Shared(fleet) => fleet.give_back(key),
         }
     }
+}
 
-    fn part(&self, key: u64) -> &Mutex<Part> {
-        let index = usize::try_from(key % PARTS as u64).unwrap_or(0);
-        self.parts.get(index).unwrap_or(&self.parts[0])
+/// What a shared limit's word means.
+fn borrowed(
+    limit: usize,
+    key: u64,
+    fleet: &Arc<Fleet>,
+    said: Said,
+    now: Timestamp,
+) -> Result<Taken, Spent> {
+    let standing = fleet.standing(0, now);
+    match said {
+        Said::Admitted(standing) => Ok(Taken { limit, key, standing }),
+        Said::Ask => {
+            let loan = Some(Loan { fleet: Arc::clone(fleet), key });
+            Err(Spent { limit, retry_after: fleet.shared().pause(), standing, loan })
+        }
+        Said::Refused { retry_after } => Err(Spent { limit, retry_after, standing, loan: None }),
     }
+}
+
+fn part(parts: &[Mutex<Part>; PARTS], key: u64) -> &Mutex<Part> {
+    let index = usize::try_from(key % PARTS as u64).unwrap_or(0);
+    parts.get(index).unwrap_or(&parts[0])
 }
 
 impl Part {

@@ -16,12 +16,18 @@
 //! authenticates).
 
 mod bucket;
+mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 mod headers;
 mod layer;
 mod limits;
+mod share;
 #[cfg(test)]
 mod tests;
 
 pub use bucket::{Bucket, Rate, Standing, Verdict};
+pub use fleet::{Fleet, SHARES_MAX};
 pub use layer::{NewKeysSpent, RateLimit, RateLimitLayer, ResponseFuture};
 pub use limits::{Counts, KEYS_MAX, Limit, Limits, Per};
+pub use share::Shared;
