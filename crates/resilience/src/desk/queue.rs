@@ -19,7 +19,8 @@ pub struct Suspended {
     pub step: String,
     /// What it failed with.
     pub error: String,
-    /// How often it met an outage, from one; zero when only its breaker was open.
+    /// How often it was rejected, from one, if it was so this time; else how often it met another
+    /// outage.
     pub round: u32,
     /// Since when it waits.
     pub since: Timestamp,

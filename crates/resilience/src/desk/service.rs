@@ -30,6 +30,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often the functions are read that another desk may have been the first to hear of.
 const READ_FUNCTIONS_EVERY: Duration = Duration::from_secs(5);
+/// The most waits that are counted for the metric: more is no news, and every one of
+/// them is read for it.
+const COUNTED_MAX: usize = 1_000;
 /// How many waits are read beside those that may go on: some may be unreadable.
 const SPARE: usize = 8;
 /// How long a wait is kept whose caller did not say when it stops waiting: the longest that a task
@@ -150,6 +153,7 @@ impl Desk {
             loop {
                 if self.clock.now() >= read_at {
                     self.read_functions().await;
+                    self.tell_count().await;
                     read_at = self.clock.now().plus(READ_FUNCTIONS_EVERY);
                 }
                 self.look(sagas, &doors).await;
@@ -176,6 +180,27 @@ impl Desk {
             after = page.next;
             if after.is_none() {
                 return;
+            }
+        }
+    }
+
+    /// Tells whoever watches how many wait.
+    async fn tell_count(&self) {
+        match self.count().await {
+            Ok(count) => metric::steps_are_suspended(count),
+            Err(error) => unread("how many steps wait", &error),
+        }
+    }
+
+    /// How many steps wait; at most [`COUNTED_MAX`] are counted, and the rest of that page.
+    pub(super) async fn count(&self) -> Result<usize> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.page(record::ALL_WAITS, record::ALL, PAGE_MAX, after).await?;
+            count += page.items.len();
+            after = page.next;
+            if after.is_none() || count >= COUNTED_MAX {
+                return Ok(count);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The desk over the embedded store, with a breaker and an engine that do as they are told.
 
-use super::record::{ALL, FUNCTIONS, WAITS};
+use super::record::{ALL, FUNCTIONS};
 use super::{Desk, SuspendStep};
 use crate::breaker::Room;
 use crate::hand_clock::{HandClock, SameIds};
@@ -10,7 +10,7 @@ use contracts::Timestamp;
 use contracts::task::{TaskCall, error_name};
 use ports::journal::{ExecutionId, Head};
 use ports::saga_engine::{Callback, Description, HistoryEvent, Refusal, Start};
-use ports::store::{Cursor, Direction, PAGE_MAX, Page, Query};
+use ports::store::{Cursor, Direction, Page, Query};
 use ports::task::{TaskContext, TaskError, Tasks};
 use ports::{Clock, Error, Kind, SagaEngine, Store};
 use serde_json::json;
@@ -138,17 +138,7 @@ impl World {
 
     /// How many waits are stored.
     async fn left(&self) -> usize {
-        let (mut left, mut after) = (0, None);
-        loop {
-            let (key, direction) = ("f".to_owned(), Direction::Ascending);
-            let query = Query { index: WAITS, key, direction, limit: PAGE_MAX, after };
-            let page = self.db.query(query).await.unwrap();
-            left += page.items.len();
-            after = page.next;
-            if after.is_none() {
-                return left;
-            }
-        }
+        self.desk.count().await.unwrap()
     }
 
     /// The process ends and another begins on the same store.
