@@ -19,7 +19,7 @@ use contracts::http::PageRequest;
 use futures::StreamExt;
 use gateway::StormyGateway;
 use order::{End, Order, World};
-use payment::reconciliation::{Line, reconcile};
+use payment::reconciliation::{Kind, Line, reconcile};
 use ports::{Aggregates, Clock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -164,6 +164,11 @@ async fn after_100_000_calls_of_which_30_percent_go_wrong_both_ledgers_agree() {
     assert!((28..=32).contains(&(failed * 100 / calls)), "{failed} of {calls} went wrong");
     assert!(faults.len() == gateway::FAULTS && faults.values().all(|count| *count > calls / 100));
     assert_eq!(reconcile(&ours_all, &theirs_all), []);
+    // And the oracle sees a single line that is gone.
+    let lost = theirs_all.pop().unwrap();
+    let breaks = reconcile(&ours_all, &theirs_all);
+    assert_eq!(breaks.iter().map(|found| found.kind).collect::<Vec<_>>(), [Kind::Missing]);
+    assert_eq!(breaks[0].ours.as_ref().map(|line| &line.order_id), Some(&lost.order_id));
     assert!(parked.len() as u64 <= calls / CALLS_PER_PARKED, "{} are parked", parked.len());
     for id in &parked {
         let listed = listed.get(id).expect("a parked payment is listed");
