@@ -14,6 +14,9 @@
 //! Every transition starts a generation, and every permit carries the one it was given in. A
 //! result of an older generation says nothing about the present one and changes nothing.
 
+#[cfg(test)]
+mod same;
+
 use super::config::Config;
 use super::counts::Counts;
 use super::window::Window;

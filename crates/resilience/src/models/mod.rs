@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! fleet    three instances with one breaker: calls, probes, late results, crashes, restarts
+//! local    one breaker with four calls going: every order in which they can end
 //! leases   three instances on one key: claim, work, finish late, crash, be taken over
 //! ```
 //!
@@ -15,4 +16,5 @@
 
 mod fleet;
 mod leases;
+mod local;
 mod symmetry;
