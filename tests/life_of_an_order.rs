@@ -5,8 +5,9 @@
 use serde_json::{Value, json};
 use system_tests::Shop;
 
-/// The events of an order, as the bus archived them, in order.
-async fn told(shop: &Shop, id: &str) -> Vec<String> {
+/// The events of an order, as the bus archived them, in order, once the last one is there.
+async fn told(shop: &Shop, id: &str, last: &str) -> Vec<String> {
+    shop.client.told(id, last, 1).await;
     let order = shop.client.get(&format!("/v1/orders/{id}")).await.json();
     let timeline = order["timeline"].as_array().unwrap();
     timeline.iter().map(|entry| entry["event"].as_str().unwrap().to_owned()).collect()
@@ -41,7 +42,7 @@ async fn the_life_of_an_order() {
         "stock_committed",
         "order_confirmed",
     ];
-    assert_eq!(told(&shop, id).await, expected);
+    assert_eq!(told(&shop, id, "order_confirmed").await, expected);
     assert_eq!(shop.client.stock("TEA").await, (8, 0, 2));
     assert_eq!(shop.client.payment(id).await["captured_minor"], 2000);
 
@@ -58,7 +59,7 @@ async fn a_failed_life_is_undone_in_reverse() {
     shop.client.put_product("TEA", 10).await;
     let id = shop.place("TEA", 2, "tok_capture_fails").await;
     assert_eq!(shop.client.ended(&id).await["status"], "rejected");
-    let told = told(&shop, &id).await;
+    let told = told(&shop, &id, "order_rejected").await;
     let undone: Vec<_> = told
         .iter()
         .filter(|event| {
