@@ -32,6 +32,8 @@ pub struct Answer {
     pub replayed: bool,
     /// Where what was made is found.
     pub location: Option<String>,
+    /// When to come again, in seconds.
+    pub retry_after: Option<String>,
     /// The entity tag.
     pub etag: Option<String>,
     /// All headers.
@@ -50,6 +52,7 @@ impl Answer {
             media_type: header("content-type").unwrap_or_default(),
             replayed: header("idempotent-replayed").as_deref() == Some("true"),
             location: header("location"),
+            retry_after: header("retry-after"),
             etag: header("etag"),
             headers: response.headers().clone(),
             body: response.text().await?,

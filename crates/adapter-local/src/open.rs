@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The database's file name within the data directory.
 pub(crate) const FILE_NAME: &str = "ordersaga.db";
@@ -162,8 +163,14 @@ pub(crate) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// How long a transaction waits for somebody else's (a shell, a backup) to end: longer than one
+/// takes that does its work, and so short that whoever waits behind full batches is told within two
+/// seconds.
+const BUSY_WAIT: Duration = Duration::from_millis(500);
+
 /// Makes every commit one write and one fsync of the log, and leaves checkpoints to the writer.
 pub(crate) fn tune_for_writing(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WAIT)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;

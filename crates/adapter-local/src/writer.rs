@@ -8,7 +8,8 @@
 //!
 //! Nobody waits for company: a lone request is a batch of one, and whatever arrives during its
 //! fsync shares the next. A request is refused alone; a database error undoes the batch, which is
-//! then tried again request by request, so that one bad request cannot fail its neighbours.
+//! then tried again request by request, so that one bad request cannot fail its neighbours. When
+//! there is no transaction to be had, as while somebody else writes the file, all are told at once.
 //!
 //! After the disk itself failed, the writer stops for good: the kernel may have dropped the pages
 //! it could not write and call the next fsync a success.
@@ -186,6 +187,8 @@ impl<M, R: Request<M>> Job<M> for Ticket<M, R> {
 
 /// What befell a transaction.
 enum Setback {
+    /// It was not begun: somebody else has the file. None of it was tried.
+    Barred(Arc<rusqlite::Error>),
     /// It was undone: nothing of it was written.
     Undone(Arc<rusqlite::Error>),
     /// The disk failed during the commit: nothing of it is visible, but the bytes may have reached
@@ -198,7 +201,7 @@ enum Setback {
 impl Setback {
     fn error(&self) -> Error {
         match self {
-            Self::Undone(cause) => {
+            Self::Barred(cause) | Self::Undone(cause) => {
                 Error::new(kind_of(cause), "write to the database").because(Arc::clone(cause))
             }
             Self::Doubtful(cause) => {
@@ -257,8 +260,11 @@ impl<M: Medium> WriterThread<M> {
             return Err(Setback::Stopped);
         }
         let medium = &mut self.medium;
-        let performed =
-            medium.begin().and_then(|()| jobs.iter_mut().try_for_each(|job| job.perform(medium)));
+        if let Err(error) = medium.begin() {
+            self.heed(&error);
+            return Err(Setback::Barred(Arc::new(error)));
+        }
+        let performed = jobs.iter_mut().try_for_each(|job| job.perform(medium));
         let committed = match performed {
             Ok(()) => self.medium.commit().map_err(|error| (error, true)),
             Err(error) => Err((error, false)),

@@ -24,6 +24,10 @@ struct Scripted {
     durable: Arc<Mutex<Vec<u32>>>,
     /// The result code of each commit to come; none means that it works.
     commits: VecDeque<i32>,
+    /// While somebody else has the file no transaction can begin.
+    barred: Arc<AtomicBool>,
+    /// How often one was to begin.
+    begun: Arc<AtomicU64>,
     /// Each transaction begins once this says so.
     go: threads::Receiver<()>,
 }
@@ -32,6 +36,10 @@ impl Medium for Scripted {
     fn begin(&mut self) -> rusqlite::Result<()> {
         // A closed gate is an open one: whoever does not care about the order just drops it.
         let (Ok(()) | Err(threads::RecvError)) = self.go.recv();
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        if self.barred.load(Ordering::Relaxed) {
+            return Err(failure(ffi::SQLITE_BUSY));
+        }
         Ok(())
     }
 
@@ -91,6 +99,8 @@ impl Request<Scripted> for Number {
 struct Bench {
     writer: Writer<Scripted>,
     durable: Arc<Mutex<Vec<u32>>>,
+    barred: Arc<AtomicBool>,
+    begun: Arc<AtomicU64>,
     /// Lets transactions begin, one per message; all of them once it is gone.
     gate: Option<threads::Sender<()>>,
 }
@@ -99,13 +109,17 @@ impl Bench {
     fn new(commits: &[i32]) -> Self {
         let durable = Arc::new(Mutex::new(Vec::new()));
         let (gate, go) = threads::channel();
+        let (barred, begun) = <(Arc<AtomicBool>, Arc<AtomicU64>)>::default();
         let medium = Scripted {
             open: Vec::new(),
             durable: Arc::clone(&durable),
             commits: commits.iter().copied().collect(),
+            barred: Arc::clone(&barred),
+            begun: Arc::clone(&begun),
             go,
         };
-        Self { writer: Writer::start("test-writer", medium).unwrap(), durable, gate: Some(gate) }
+        let writer = Writer::start("test-writer", medium).unwrap();
+        Self { writer, durable, barred, begun, gate: Some(gate) }
     }
 
     /// A bench whose transactions begin at once.
@@ -175,6 +189,20 @@ async fn a_full_disk_fails_a_request_and_not_the_next_one() {
     assert_eq!(failed.unwrap_err().kind(), Kind::Unavailable);
     assert_eq!(bench.writer.perform(Number::Fine(2)).await.unwrap(), 2);
     assert_eq!(bench.durable(), [2]);
+}
+
+#[tokio::test]
+async fn while_somebody_else_has_the_file_all_are_told_at_once_and_it_goes_on_by_itself() {
+    let bench = Bench::open(&[]);
+    bench.barred.store(true, Ordering::Relaxed);
+    let answers = join_all((1..=200).map(|n| bench.writer.perform(Number::Fine(n)))).await;
+    assert!(kinds(&answers).iter().all(|kind| *kind == Some(Kind::Unavailable)));
+    // Not once for each of them: every time takes half a second.
+    let begun = bench.begun.load(Ordering::Relaxed);
+    assert!(begun < 200, "begun {begun} times");
+    bench.barred.store(false, Ordering::Relaxed);
+    assert_eq!(bench.writer.perform(Number::Fine(201)).await.unwrap(), 201);
+    assert_eq!(bench.durable(), [201]);
 }
 
 #[tokio::test]
