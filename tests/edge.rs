@@ -1,7 +1,5 @@
 //! The layers of the HTTP edge, as a client meets them: deadlines, rate limits, quotas.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
-
 use futures::future::join_all;
 use system_tests::Shop;
 
