@@ -219,7 +219,11 @@ impl Breakers {
             Err(Lost::Contact(error)) => {
                 self.lose_contact(&error);
                 let at = self.now();
-                cell.with(|member| member.go_alone(at));
+                let is_new = cell.with(|member| member.go_alone(at));
+                if is_new && !error.kind().is_retryable() {
+                    let (name, error) = (&*cell.name, ports::task::chain(&error));
+                    tracing::warn!(name, error, "breaker goes on alone");
+                }
             }
         }
     }
@@ -271,7 +275,8 @@ impl Breakers {
     /// Says once that the store does not answer.
     fn lose_contact(&self, error: &Error) {
         metric::breaker_store_failed();
-        if !self.is_alone.swap(true, Ordering::AcqRel) {
+        // One record that cannot be read is no outage of the store.
+        if error.kind().is_retryable() && !self.is_alone.swap(true, Ordering::AcqRel) {
             metric::breakers_are_in_step(false);
             let error = ports::task::chain(error);
             tracing::warn!(error, "breakers go on alone, their store does not answer");

@@ -194,7 +194,9 @@ impl Member {
             Ballot::Won(probe) => {
                 return Admission::Go(Ticket { permit, role: Role::Probe(probe) });
             }
-            Ballot::NoStore => self.go_alone(at),
+            Ballot::NoStore => {
+                self.go_alone(at);
+            }
             Ballot::Lost { .. } | Ballot::Needless | Ballot::Withdrawn => {}
         }
         self.local.settle(permit, Outcome::Ignored, at);
@@ -270,12 +272,14 @@ impl Member {
     }
 
     /// Takes note that the store did not answer; the instance goes on by its own judgement until
-    /// it sees the fleet's record again.
-    pub fn go_alone(&mut self, at: Timestamp) {
-        if self.contact == Contact::InTouch {
+    /// it sees the fleet's record again. Answers whether it was in touch until now.
+    pub fn go_alone(&mut self, at: Timestamp) -> bool {
+        let was_in_touch = self.contact == Contact::InTouch;
+        if was_in_touch {
             self.contact = Contact::Alone { has_taken_over: false };
         }
         self.rest_until = at.plus(self.config.look_every);
+        was_in_touch
     }
 
     /// When something is to be done with the store next.

@@ -8,13 +8,13 @@
 //! Owns: the keys and bodies. Does not own: what is written (`fleet/`), and when (`driver.rs`).
 
 use super::config::SHARDS;
-use super::fleet::{FleetRecord, ShardCounts};
+use super::fleet::{FleetRecord, ShardCounts, VERSION};
 use async_trait::async_trait;
 use contracts::{Envelope, Timestamp};
 use ports::store::{Change, Cursor, Direction, Expect, IndexKey, Item, Partition, Query, Write};
 use ports::{Error, Kind, Result, Store};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ pub trait FleetStore: Send + Sync {
         at: Timestamp,
     ) -> Result<()>;
 
-    /// Reads all records that were ever written, by name, at most `limit`.
+    /// Reads all records that were ever written, by name, at most `limit`; those that cannot be
+    /// read are left out.
     async fn records(&self, limit: usize) -> Result<Vec<(String, FleetRecord)>>;
 }
 
@@ -101,8 +102,23 @@ impl OverStore {
     }
 }
 
+/// The version of a shape.
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
 fn parse<T: DeserializeOwned>(item: &Item) -> Result<T> {
-    serde_json::from_str(&item.body).map_err(|e| {
+    let version: Version = from_text(&item.body)?;
+    if version.v != VERSION {
+        let doing = format!("read a breaker of version {}, which is not this program's", version.v);
+        return Err(Error::new(Kind::Corrupt, doing));
+    }
+    from_text(&item.body)
+}
+
+fn from_text<T: DeserializeOwned>(body: &str) -> Result<T> {
+    serde_json::from_str(body).map_err(|e| {
         Error::new(Kind::Corrupt, "read what a breaker's fleet has agreed on").because(e)
     })
 }
@@ -172,7 +188,14 @@ impl FleetStore for OverStore {
             for found in &page.items {
                 let name = found.partition.as_str();
                 let name = name.strip_prefix("breaker#").unwrap_or(name);
-                records.push((name.to_owned(), parse(&found.item)?));
+                // One that cannot be read must not keep the others from being known.
+                match parse(&found.item) {
+                    Ok(record) => records.push((name.to_owned(), record)),
+                    Err(error) => {
+                        let error = ports::task::chain(&error);
+                        tracing::warn!(name, error, "a breaker's record cannot be read");
+                    }
+                }
             }
             after = page.next;
             if after.is_none() || records.len() >= limit {
@@ -180,5 +203,48 @@ impl FleetStore for OverStore {
                 return Ok(records);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::fmt::Debug;
+
+    fn item(body: &Value) -> Item {
+        Item { name: STATE.into(), version: 1, body: body.to_string(), expires_at: None }
+    }
+
+    /// What was stored is read, and written again as it was.
+    fn check<T: DeserializeOwned + Serialize + Debug>(stored: &Value) {
+        let read: T = parse(&item(stored)).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), *stored, "{read:?}");
+    }
+
+    #[test]
+    fn what_version_1_has_stored_is_read_and_written_as_it_was() {
+        let record = |phase: Value| {
+            json!({
+                "v": 1, "generation": 7, "mode": "judging", "phase": phase,
+                "changed_at": "2026-11-23T08:00:00.000Z", "by": "an instance",
+            })
+        };
+        check::<FleetRecord>(&record(json!({"is": "closed"})));
+        let until = "2026-11-23T08:00:05.000Z";
+        check::<FleetRecord>(&record(json!({"is": "open", "until": until, "openings": 2})));
+        let lease = json!({"probe": 3, "instance": "another", "expires_at": until});
+        check::<FleetRecord>(&record(json!({
+            "is": "half_open", "leases": [lease], "elected": 3, "successes": 1, "openings": 2,
+        })));
+        let bucket = json!({"number": 1_795_420_800, "calls": 3, "failures": 2, "slow": 1});
+        check::<ShardCounts>(&json!({"v": 1, "generation": 7, "buckets": [bucket]}));
+    }
+
+    #[test]
+    fn what_another_version_has_stored_is_refused() {
+        let stored = json!({"v": 2, "generation": 7, "buckets": []});
+        let refused = parse::<ShardCounts>(&item(&stored)).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Corrupt);
     }
 }

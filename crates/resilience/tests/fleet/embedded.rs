@@ -5,7 +5,8 @@ use adapter_local::LocalDb;
 use contracts::Timestamp;
 use contracts::resilience::{BreakerOpened, BreakerSwitched};
 use futures::executor::block_on;
-use ports::{Clock, Ids, Kind, Outbox};
+use ports::store::{Change, Expect, IndexKey, Partition, Write};
+use ports::{Clock, Ids, Kind, Outbox, Store};
 use resilience::breaker::fleet::{FleetRecord, Phase};
 use resilience::breaker::{Breakers, Config, FleetStore, Mode, OverStore, Room, Stored};
 use std::path::Path;
@@ -95,4 +96,32 @@ async fn the_embedded_store_keeps_what_a_fleet_agrees_on() {
     let dir = tempfile::tempdir().unwrap();
     let store = OverStore::new(Arc::new(LocalDb::open(dir.path()).unwrap()));
     suite::keeps_what_a_fleet_agrees_on(&store).await;
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_keeps_no_other_from_being_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let first = start(dir.path(), &clock, 1);
+    for name in ["e", "f"] {
+        first.breakers.switch(name, Mode::Shadow).await.unwrap();
+    }
+    let partition = Partition::of("breaker", "e");
+    let write = Write::Put {
+        name: "state".into(),
+        expect: Expect::Version(1),
+        body: r#"{"v":2}"#.into(),
+        indexes: vec![IndexKey { index: "breakers", key: "all".into(), sort: "e".into() }],
+        expires_at: None,
+    };
+    let change = Change { partition, writes: vec![write], outbox: Vec::new() };
+    first.db.commit(change).await.unwrap();
+    first.db.close();
+    drop(first);
+
+    let second = start(dir.path(), &clock, 2);
+    assert_eq!(second.breakers.view("f").unwrap().mode, Mode::Shadow);
+    assert_eq!(second.breakers.view("e"), None);
+    let refused = second.breakers.switch("e", Mode::Judging).await.unwrap_err();
+    assert_eq!(refused.kind(), Kind::Corrupt, "what another version agreed on is left alone");
 }

@@ -27,3 +27,6 @@ mod shards;
 pub use facts::fact_of;
 pub use record::{Election, FleetRecord, Lease, Phase, Probe, Turn};
 pub use shards::{Bucket, Delta, ShardCounts, shard_of, sum};
+
+/// The version of the shapes in which records and counts are stored.
+pub(super) const VERSION: u32 = 1;

@@ -3,13 +3,11 @@
 use super::super::config::Config;
 use super::super::counts::Counts;
 use super::super::state::{Mode, Outcome, Room, State, WAIT_MIN, probing_room};
+use super::VERSION;
 use crate::backoff;
 use contracts::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// The version of the shape in which a record is stored.
-const VERSION: u32 = 1;
 
 /// What a fleet agrees on about one breaker; one that was never written is [`Self::default`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,11 +2,9 @@
 
 use super::super::config::{BUCKETS, Config};
 use super::super::counts::Counts;
+use super::VERSION;
 use contracts::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// The version of the shape in which counts are stored.
-const VERSION: u32 = 1;
 
 /// The calls of one bucket of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
