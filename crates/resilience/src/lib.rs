@@ -1,9 +1,12 @@
-//! Tower layers for the task seam and the HTTP edge: idempotency, breaker, deadline, parking.
+//! Tower layers for the task seam and the HTTP edge: idempotency, breaker, deadline, bulkhead, rate
+//! limit, retry, parking; and the stacks in which they stand ([`stack`]).
 //!
-//! Owns: when a call is made, given up, waited for or made again, and that a request with a key
-//! runs only once at a time. Judgements are pure (`breaker/state.rs`, `backoff.rs`,
-//! `idempotency/key.rs`); the services around them are thin.
-//! Beside the layers stands the [`desk`], where steps of state machines wait for the end of an outage.
+//! Owns: when a call is made, given up, waited for, turned away or made again, and that a request
+//! with a key runs only once at a time. Judgements are pure (`breaker/state.rs`, `backoff.rs`,
+//! `limit/bucket.rs`, `bulkhead/places.rs`, `idempotency/record.rs`); the services around them are
+//! thin.
+//! Beside the layers stands the [`desk`], where steps of state machines wait for the end of an
+//! outage.
 //! Does not own: what a call does, and the records that make it take effect once
 //! ([`ports::aggregate`]).
 

@@ -8,11 +8,11 @@
 //!
 //! No stack makes a call again: state machines, the dispatcher and HTTP clients do, each for its
 //! own calls, and two loops inside one another multiply. And none sends a second call while the
-//! first is under way (*hedging*). It would shorten the slowest answers of a read. But a call
-//! that moves money is known to have moved it once only by its answer; a second one under way
-//! means two answers to bring together, twice the load on a partner that is slow because it is
-//! loaded, and a wait for the same row lock on the other side, so that not even time is won. What
-//! makes such a call safe is one key, asked about by reference when the answer is lost.
+//! first is under way (*hedging*). It would shorten the slowest answers of reads. But that a call
+//! with an effect had it once is known by its one answer; a second call under way means two answers
+//! to bring together, twice the load on a partner that is slow because it is loaded, and a wait
+//! for the same lock on the other side, so that not even time is won. What makes such a call safe
+//! is one key, asked about by reference when the answer is lost.
 //!
 //! Owns: the order of the layers. Does not own: any layer.
 

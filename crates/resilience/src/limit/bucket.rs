@@ -41,6 +41,19 @@ impl Rate {
 }
 
 /// A bucket; a new one is full.
+///
+/// ```
+/// use contracts::Timestamp;
+/// use resilience::limit::{Bucket, Rate, Verdict};
+/// use std::time::Duration;
+///
+/// let rate = Rate { limit: 10, window: Duration::from_secs(1), burst: 1 };
+/// let mut bucket = Bucket::default();
+/// let now = Timestamp::EPOCH;
+/// assert!(matches!(bucket.take(&rate, now), Verdict::Admitted(_)));
+/// assert!(matches!(bucket.take(&rate, now), Verdict::Refused { retry_after, .. }
+///     if retry_after == Duration::from_millis(100)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// When it is full again, in nanoseconds since the epoch; in the past it is full.
