@@ -11,6 +11,7 @@ use payment::reconciliation::Line;
 use ports::gateway::{Books, Operation, Outcome};
 use ports::{Clock, Error, Kind, PaymentGateway, Result};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use testkit::ManualClock;
@@ -156,6 +157,8 @@ struct Shared {
 pub(crate) struct StormyGateway {
     seed: u64,
     clock: Arc<ManualClock>,
+    /// It does what it is asked and never says so.
+    is_silent: AtomicBool,
     shared: Mutex<Shared>,
 }
 
@@ -176,7 +179,12 @@ struct Fate {
 
 impl StormyGateway {
     pub(crate) fn new(seed: u64, clock: Arc<ManualClock>) -> Self {
-        Self { seed, clock, shared: Mutex::default() }
+        Self { seed, clock, is_silent: AtomicBool::new(false), shared: Mutex::default() }
+    }
+
+    /// From here on it does what it is asked without a word, or speaks again.
+    pub(crate) fn fall_silent(&self, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::Relaxed);
     }
 
     /// How many calls came, lookups among them.
@@ -218,7 +226,9 @@ impl StormyGateway {
             next % sides
         };
         let (is_fault, kind, late_s) = (roll(100) < 30, roll(FAULTS as u64), 1 + roll(LATE_MAX_S));
-        let fault = is_fault.then(|| KINDS[usize::try_from(kind).unwrap()]);
+        let drawn = is_fault.then(|| KINDS[usize::try_from(kind).unwrap()]);
+        let is_silent = self.is_silent.load(Ordering::Relaxed);
+        let fault = if is_silent { Some(Fault::TimeoutAfterApply) } else { drawn };
         if let Some(fault) = fault {
             *shared.faults.entry(fault).or_default() += 1;
         }

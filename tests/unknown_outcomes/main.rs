@@ -39,27 +39,24 @@ const AFTERMATH: Duration = Duration::from_hours(1);
 /// At most one parked saga for so many calls.
 const CALLS_PER_PARKED: u64 = 10_000;
 
-/// The sagas that were run, once the gateway has come to rest.
-struct Played {
-    world: World,
-    orders: Vec<Order>,
-    _dir: tempfile::TempDir,
-}
-
-/// Runs sagas until the gateway has had its calls and every saga has ended or is parked.
-async fn play() -> Played {
-    let dir = tempfile::tempdir().unwrap();
+/// A world in a directory that goes with it.
+fn world(dir: &tempfile::TempDir) -> World {
     let clock = Arc::new(ManualClock::default());
     let store = Arc::new(LocalDb::open_with_clock(dir.path(), clock.clone()).unwrap());
     let aggregates = Arc::new(Aggregates::new(store, clock.clone()));
     let gateway = Arc::new(StormyGateway::new(SEED, clock.clone()));
     let payments = payment::Service::new(aggregates, gateway.clone());
-    let world = World::new(payments, gateway, clock);
+    World::new(payments, gateway, clock)
+}
+
+/// Places orders as long as there are `more`, and runs their sagas until each has ended or is
+/// parked and the gateway has come to rest.
+async fn play(world: &World, more: impl Fn(u64) -> bool) -> Vec<Order> {
     let (mut at_work, mut ended, mut placed) = (Vec::new(), Vec::new(), 0);
     loop {
-        while at_work.len() < AT_WORK && world.gateway.calls() < CALLS {
+        while at_work.len() < AT_WORK && more(placed) {
             placed += 1;
-            at_work.push(Order::place(&world, placed));
+            at_work.push(Order::place(world, placed));
         }
         if at_work.is_empty() {
             break;
@@ -68,7 +65,7 @@ async fn play() -> Played {
         let (due, waiting): (Vec<_>, Vec<_>) =
             at_work.into_iter().partition(|order: &Order| order.wakes_at() <= now);
         at_work = waiting;
-        let went_on = futures::stream::iter(due.into_iter().map(|order| order.go_on(&world)));
+        let went_on = futures::stream::iter(due.into_iter().map(|order| order.go_on(world)));
         let went_on: Vec<Order> = went_on.buffer_unordered(IN_FLIGHT).collect().await;
         let (over, going): (Vec<_>, Vec<_>) =
             went_on.into_iter().partition(|order| order.end().is_some());
@@ -79,7 +76,7 @@ async fn play() -> Played {
     }
     world.clock.advance(AFTERMATH);
     world.gateway.settle();
-    Played { world, orders: ended, _dir: dir }
+    ended
 }
 
 /// The ledger of our payment service.
@@ -134,7 +131,9 @@ fn invariant_nothing_is_doubled_or_lost(order: &Order, theirs: &[Line]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_100_000_calls_of_which_30_percent_go_wrong_both_ledgers_agree() {
     let begun = std::time::Instant::now();
-    let Played { world, orders, _dir } = play().await;
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir);
+    let orders = play(&world, |_| world.gateway.calls() < CALLS).await;
     let (calls, faults) = (world.gateway.calls(), world.gateway.faults());
     let listed = listed(&world).await;
     let (mut ours_all, mut theirs_all) = (Vec::new(), Vec::new());
@@ -176,6 +175,31 @@ async fn after_100_000_calls_of_which_30_percent_go_wrong_both_ledgers_agree() {
     }
     assert_eq!(listed.keys().cloned().collect::<BTreeSet<_>>(), parked, "and nothing else is");
     assert!(ends.keys().any(|end| *end == End::Cancelled) && ends.len() >= 3, "{ends:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_never_answers_parks_what_is_listed_and_settled_once_it_speaks_again() {
+    const ORDERS: u64 = 4;
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir);
+    world.gateway.fall_silent(true);
+    let orders = play(&world, |placed| placed < ORDERS).await;
+    let unknown = listed(&world).await;
+    for order in &orders {
+        assert_eq!(order.end(), Some(End::Parked), "{:?}", order.id());
+        let listed = unknown.get(order.id()).expect("a parked payment is listed");
+        assert!(listed.tries > 0 && listed.last_error.is_some(), "{listed:?}");
+    }
+    assert_eq!((orders.len(), unknown.len()), (4, 4), "and nothing else is");
+
+    world.gateway.fall_silent(false);
+    for order in &orders {
+        // It still goes wrong in three calls of ten: an operator asks until it is settled.
+        while !matches!(world.payments.settle(order.id(), None).await, Ok(None)) {}
+        let (ours, theirs) = (ours(&world, order.id()).await, world.gateway.statement(order.id()));
+        assert_eq!(reconcile(&ours, &theirs), []);
+    }
+    assert_eq!(listed(&world).await.len(), 0);
 }
 
 fn hours(time: Duration) -> String {

@@ -112,7 +112,11 @@ impl Order {
     pub(crate) async fn go_on(mut self, world: &World) -> Self {
         let now = world.clock.now();
         if let Some((token, _)) = self.suspended.take_if(|(_, at)| *at <= now) {
-            self.saga.answered(now, &token, json!({}));
+            // It may have been given up meanwhile.
+            let waits = self.saga.owed().callbacks;
+            if waits.iter().any(|callback| callback.token == token) {
+                self.saga.answered(now, &token, json!({}));
+            }
         }
         while self.end.is_none() {
             let owed = self.saga.owed();
