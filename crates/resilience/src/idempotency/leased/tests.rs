@@ -1,23 +1,23 @@
 //! What clients of a handler that runs by lease are told, whatever the store does.
 
+mod memory;
+
 use crate::deadline::Deadline;
 use crate::hand_clock::HandClock;
 use crate::idempotency::record::Record;
 use crate::idempotency::{
-    Final, Idempotency, IdempotencyLayer, InFlight, Kept, Lease, Leases, Mode, Recording, Records,
-    Seen,
+    Final, Idempotency, IdempotencyLayer, InFlight, Lease, Leases, Mode, Recording,
 };
 use crate::spare::{Body, said};
-use async_trait::async_trait;
 use contracts::Timestamp;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use ports::store::Expect;
-use ports::{Clock, Error, Ids, Kind, Result};
-use std::collections::{BTreeMap, VecDeque};
+use memory::{Fate, Memory};
+use ports::{Clock, Ids, Kind};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,74 +26,6 @@ use std::time::Duration;
 use tower_layer::Layer;
 use tower_service::Service;
 use uuid::Uuid;
-
-/// What becomes of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Works,
-    /// It certainly does not happen.
-    Fails(Kind),
-    /// It happens, and is not answered.
-    AppliedUnanswered,
-    /// It does not happen, and is not answered.
-    LostUnanswered,
-}
-
-/// Records in memory, with a store's ways to fail.
-#[derive(Default)]
-struct Memory {
-    records: Mutex<BTreeMap<String, (Record<Kept>, u64)>>,
-    fates: Mutex<VecDeque<Fate>>,
-    unreadable: Mutex<bool>,
-}
-
-impl Memory {
-    fn will(&self, fates: impl IntoIterator<Item = Fate>) {
-        *self.fates.lock().unwrap() = fates.into_iter().collect();
-    }
-
-    fn only(&self) -> Record<Kept> {
-        self.records.lock().unwrap().values().next().map(|(record, _)| record.clone()).unwrap()
-    }
-
-    fn apply(&self, scope: &str, Seen(expect): Seen, record: &Record<Kept>) -> Result<Seen> {
-        let mut records = self.records.lock().unwrap();
-        let held = records.get(scope).map_or(Expect::Absent, |(_, v)| Expect::Version(*v));
-        if held != expect {
-            return Err(Error::new(Kind::Conflict, "write a record"));
-        }
-        let version = expect.next_version();
-        records.insert(scope.to_owned(), (record.clone(), version));
-        Ok(Seen(Expect::Version(version)))
-    }
-}
-
-#[async_trait]
-impl Records for Memory {
-    async fn read(&self, scope: &str) -> Result<(Record<Kept>, Seen)> {
-        if *self.unreadable.lock().unwrap() {
-            return Err(Error::new(Kind::Unavailable, "read a record"));
-        }
-        Ok(self.records.lock().unwrap().get(scope).map_or_else(
-            || (Record::default(), Seen(Expect::Absent)),
-            |(record, version)| (record.clone(), Seen(Expect::Version(*version))),
-        ))
-    }
-
-    async fn write(&self, scope: &str, seen: Seen, record: &Record<Kept>) -> Result<Seen> {
-        let fate = self.fates.lock().unwrap().pop_front().unwrap_or(Fate::Works);
-        let unanswered = || Error::new(Kind::Timeout, "hear of a write");
-        match fate {
-            Fate::Works => self.apply(scope, seen, record),
-            Fate::Fails(kind) => Err(Error::new(kind, "write a record")),
-            Fate::AppliedUnanswered => {
-                self.apply(scope, seen, record)?;
-                Err(unanswered())
-            }
-            Fate::LostUnanswered => Err(unanswered()),
-        }
-    }
-}
 
 #[derive(Default)]
 struct Counting(AtomicU64);
@@ -136,9 +68,9 @@ impl Works {
 impl Service<Request<Body>> for Works {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, std::result::Result<Response<Body>, Infallible>>;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
@@ -165,7 +97,7 @@ impl Service<Request<Body>> for Works {
     }
 }
 
-type Answering = BoxFuture<'static, std::result::Result<Response<Body>, Infallible>>;
+type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 type Left = Arc<Mutex<Vec<BoxFuture<'static, ()>>>>;
 
 /// Two processes before one store, and one clock.
@@ -493,4 +425,22 @@ fn an_answer_is_recorded_even_if_its_client_goes_away_meanwhile() {
     bench.tidy_up();
     assert_eq!(bench.answer(1), ran(1));
     assert_eq!(bench.works.runs(), 1);
+}
+
+#[test]
+fn a_timeout_does_not_let_the_same_work_run_twice() {
+    let mut bench = Bench::new();
+    let (first, gate) = bench.begun(0);
+    // Nobody runs beside it as long as it may go on.
+    for _ in 0..29 {
+        bench.pass(1);
+        check_problem(&bench.answer(1), 409, "idempotency_key_in_use");
+        assert!(!gate.is_canceled());
+    }
+    bench.pass(1);
+    check_problem(&said(block_on(first).unwrap()), 504, "deadline_exceeded");
+    assert!(gate.is_canceled(), "it goes on beside the next one");
+    // The next one knows that something may have been done.
+    assert_eq!(bench.answer(1), ran(2));
+    assert!(bench.works.leases.lock().unwrap()[1].resumes);
 }
