@@ -6,12 +6,17 @@ use async_trait::async_trait;
 use contracts::Envelope;
 use events::arn::Home;
 use events::control::BuiltIn;
+use events::retry::code;
 use events::{DeliveryError, Pattern, Route, Rule, Target, Terms};
-use ports::SagaEngine;
 use ports::journal::ExecutionId;
 use ports::saga_engine::{Refusal, Start};
 use ports::task::chain;
+use ports::{Clock, SagaEngine};
+use resilience::stack;
 use std::sync::Arc;
+use tower::layer::util::Identity;
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, ServiceExt, service_fn};
 
 /// A rule as it is written down: its name, its pattern, its only target.
 const RULES: [(&str, &str, &str); 4] = [
@@ -43,10 +48,11 @@ pub(crate) fn built_in(services: &Services, home: &Home) -> BuiltIn {
         let arn = format!("arn:aws:states:{place}:stateMachine:{}", machine.name);
         route(machine.name, arn, target)
     };
+    let consumer = Consumes::notifications(&services.notifications, &services.clock);
     let targets = vec![
         saga(&machines::PLACE_ORDER),
         saga(&machines::CANCEL_ORDER),
-        function("notification", Arc::new(Notifies(Arc::clone(&services.notifications)))),
+        function("notification", Arc::new(consumer)),
         function("watchers", Arc::clone(&services.stories) as _),
     ];
     BuiltIn { rules: RULES.iter().map(rule).collect(), targets }
@@ -84,12 +90,63 @@ impl Target for StartsSaga {
     }
 }
 
-/// Hands events to the notification service.
-struct Notifies(Arc<notification::Service>);
+/// Hands events to a consumer behind the stack of consumers.
+struct Consumes {
+    consumer: BoxCloneSyncService<Envelope, (), ports::Error>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Consumes {
+    /// The notification service: it records what it has mailed in its own write, so nothing else
+    /// has to let an event take effect once.
+    fn notifications(service: &Arc<notification::Service>, clock: &Arc<dyn Clock>) -> Self {
+        let service = Arc::clone(service);
+        let consume = service_fn(move |event: Envelope| {
+            let service = Arc::clone(&service);
+            async move { service.consume(&event).await }
+        });
+        let stack = stack::consumer(Arc::clone(clock), Identity::new());
+        let consumer = BoxCloneSyncService::new(stack.layer(consume));
+        Self { consumer, clock: Arc::clone(clock) }
+    }
+}
 
 #[async_trait]
-impl Target for Notifies {
+impl Target for Consumes {
     async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
-        Ok(self.0.consume(event).await?)
+        match self.consumer.clone().oneshot(event.clone()).await {
+            // No later try would be made in time, either.
+            Err(error) if event.deadline().is_some_and(|end| self.clock.now() >= end) => {
+                Err(DeliveryError::fatal(chain(&error)).coded(code::TIMEOUT))
+            }
+            answer => Ok(answer?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adapter_local::SystemClock;
+    use contracts::Timestamp;
+
+    #[tokio::test]
+    async fn an_event_that_comes_too_late_reaches_no_consumer_and_is_not_tried_again() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let stack = stack::consumer(Arc::clone(&clock), Identity::new());
+        let consume = service_fn(|_: Envelope| async { panic!("it is too late") });
+        let consumer = BoxCloneSyncService::new(stack.layer(consume));
+        let detail = contracts::envelope::Detail::read(
+            "ordersaga.order",
+            serde_json::from_str(
+                r#"{"metadata": {"event_id": "018f2b6a-5d3c-7e4f-8a9b-0c1d2e3f4a5b",
+                    "correlation_id": "1", "aggregate": "order#1", "sequence": 1,
+                    "schema_version": 1}, "data": {}}"#,
+            )
+            .unwrap(),
+        );
+        let event = Envelope { detail, ..Envelope::default() }.until(Timestamp::EPOCH);
+        let error = Consumes { consumer, clock }.deliver(&event).await.unwrap_err();
+        assert!(!error.is_retryable, "{error:?}");
     }
 }
