@@ -9,7 +9,7 @@ use crate::sim::{Fleet, NAME, Reply, SimStore};
 use contracts::Timestamp;
 use ports::Clock;
 use resilience::breaker::Config;
-use resilience::breaker::fleet::{FleetRecord, Phase};
+use resilience::breaker::fleet::{FleetRecord, Lease, Phase};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -259,7 +259,7 @@ impl Episode {
             return Err("more than three probes in a window");
         }
         if record.generation == self.last.generation {
-            return Ok(());
+            return check_step(&self.last, record);
         }
         if record.generation != self.last.generation + 1 {
             return Err("a stale record was written");
@@ -278,6 +278,24 @@ impl Episode {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Within a generation, permits are given one by one, and what was counted stays counted.
+fn check_step(last: &FleetRecord, next: &FleetRecord) -> Result<(), &'static str> {
+    let (
+        Phase::HalfOpen { leases: had, elected: before, successes: fewer, .. },
+        Phase::HalfOpen { leases: has, elected: after, successes: more, .. },
+    ) = (&last.phase, &next.phase)
+    else {
+        return Err("a generation is something else than it was");
+    };
+    let is_new = |lease: &&Lease| !had.contains(lease);
+    let new: Vec<u64> = has.iter().filter(is_new).map(|lease| lease.probe).collect();
+    let is_elected = new.is_empty() || (new == [before + 1] && *after == before + 1);
+    match is_elected && fewer <= more {
+        true => Ok(()),
+        false => Err("a permit or a success was overwritten"),
     }
 }
 
@@ -330,4 +348,14 @@ fn millions_of_random_interleavings_of_a_thousand_instances_break_no_rule() {
          at most {writes} writes of a key in a second"
     );
     assert!(transitions > 10, "next to nothing happened");
+}
+
+#[test]
+#[should_panic(expected = "a permit or a success was overwritten")]
+fn a_store_that_ignores_what_was_read_is_found_out() {
+    for seed in SEED.. {
+        let mut episode = Episode::new(seed);
+        episode.fleet.store.look(|inner| inner.is_careless = true);
+        episode.run();
+    }
 }
