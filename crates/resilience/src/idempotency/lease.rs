@@ -19,11 +19,13 @@ use super::stored::Kept;
 use crate::backoff::Exponential;
 use crate::metric::{self, leased};
 use contracts::{Fingerprint, Timestamp};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, poll_fn};
 use ports::task::chain;
 use ports::{Clock, Error, Ids, Kind, Result};
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Runs a future to its end beside everything else: what a runtime's `spawn` does.
@@ -67,6 +69,24 @@ impl Leases {
     pub(super) fn claim(&self, fingerprint: Fingerprint, deadline: Option<Timestamp>) -> Claim {
         let lease_until = record::lease_until(deadline, self.clock.now());
         Claim { holder: self.ids.fresh().to_string(), fingerprint, lease_until }
+    }
+
+    /// Lets a handler run until its time is up: by then another may run.
+    ///
+    /// The time is looked at before each step, so that a process that slept through the end of a
+    /// lease does not take another one.
+    pub(super) async fn in_time<F: Future>(&self, end: Timestamp, handled: F) -> Option<F::Output> {
+        let (mut handled, mut time_up) = (pin!(handled), pin!(self.clock.sleep_until(end)));
+        poll_fn(|cx| {
+            if self.clock.now() >= end {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(output) = handled.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            time_up.as_mut().poll(cx).map(|()| None)
+        })
+        .await
     }
 
     /// Claims a key.

@@ -20,13 +20,10 @@ use crate::deadline::Deadline;
 use crate::metric::{Keyed, keyed_request};
 use bytes::Bytes;
 use contracts::Timestamp;
-use futures::future;
 use http::{Request, Response};
 use http_body::Body;
 use ports::Error;
 use ports::task::chain;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 use tower_service::Service;
 
@@ -55,7 +52,7 @@ impl IdempotencyLayer {
         };
         request.extensions_mut().insert(run.lease().clone());
         let handled = async { Ok::<_, S::Error>(weigh(inner.call(request).await?).await) };
-        let (meaning, response) = match self.in_time(run.ends_at(), handled).await {
+        let (meaning, response) = match leases.in_time(run.ends_at(), handled).await {
             Some(Ok(handled)) => handled,
             Some(Err(error)) => {
                 run.abandon(Abandon::Failed).await;
@@ -78,24 +75,6 @@ impl IdempotencyLayer {
                 Err(error) => unrecorded(&error),
             },
         })
-    }
-
-    /// Lets a handler run until its time is up: by then another may run.
-    ///
-    /// The time is looked at before each step, so that a process that slept through the end of a
-    /// lease does not take another one.
-    async fn in_time<F: Future>(&self, end: Timestamp, handled: F) -> Option<F::Output> {
-        let (mut handled, mut time_up) = (pin!(handled), pin!(self.clock.sleep_until(end)));
-        future::poll_fn(|cx| {
-            if self.clock.now() >= end {
-                return Poll::Ready(None);
-            }
-            if let Poll::Ready(output) = handled.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
-            }
-            time_up.as_mut().poll(cx).map(|()| None)
-        })
-        .await
     }
 
     /// Claims the key of a request; who has the patience waits for a run in another process.

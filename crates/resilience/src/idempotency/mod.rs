@@ -13,6 +13,8 @@
 //! Does not own: the record of a handler that commits it in one write with what the request does,
 //! and finds it there when the request comes again ([`ports::aggregate`]).
 //!
+//! Events are let through once per consumer by the same leases ([`OnceLayer`]).
+//!
 //! It keeps the fields and status codes of draft-ietf-httpapi-idempotency-key-header-07.
 
 mod answer;
@@ -21,6 +23,7 @@ mod key;
 mod layer;
 mod lease;
 mod leased;
+mod once;
 mod prefer;
 pub mod record;
 mod records;
@@ -33,6 +36,7 @@ pub use in_flight::{IN_FLIGHT_MAX, IN_FLIGHT_PER_CALLER_MAX, InFlight};
 pub use key::{Caller, HEADER, KEY_CHARS_MAX, KEY_CHARS_MIN};
 pub use layer::{BODY_BYTES_MAX, Idempotency, IdempotencyLayer, Mode, Recording};
 pub use lease::{Leases, Spawn};
+pub use once::{OnceLayer, OncePerEvent};
 pub use prefer::{WAIT_MAX, wait as preferred_wait};
 pub use record::Lease;
 pub use records::{Records, Seen, StoreRecords};

@@ -62,6 +62,12 @@ enum Content {
 }
 
 impl Kept {
+    /// What is kept of an event that was handled: that it was.
+    pub(super) const fn handled() -> Self {
+        let body = Content::Text(String::new());
+        Self { status: 204, headers: Vec::new(), body }
+    }
+
     /// The status.
     #[must_use]
     pub const fn status(&self) -> u16 {

@@ -346,3 +346,31 @@ fn more_requests_than_the_registry_holds_are_told_to_come_later() {
     answer.check_problem(503, "too_busy");
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
+
+#[test]
+fn one_caller_in_too_many_places_at_once_is_told_to_come_later_and_others_are_served() {
+    let clock = HandClock::standing();
+    let in_flight = InFlight::default().per_caller(2);
+    let works = Works::default();
+    let mut edge =
+        IdempotencyLayer::new(Mode::Required, in_flight.clone(), clock).layer(works.clone());
+    let mut send = |principal: &str, key: &str| {
+        let mut request =
+            Request::post("/v1/things").header("idempotency-key", key).header("prefer", "wait=5");
+        let caller = Caller { tenant: "house".into(), principal: principal.into() };
+        request.extensions_mut().unwrap().insert(caller);
+        edge.call(request.body(Full::default()).unwrap())
+    };
+    let (gate, shut) = oneshot::channel::<()>();
+    works.0.lock().unwrap().gate = Some(shut);
+    // One runs, and its copy waits: both take a seat.
+    let mut two = join_all([send("alice", KEY), send("alice", KEY)]);
+    assert!((&mut two).now_or_never().is_none());
+    let third = seen(send("alice", "another-key-0123456789"));
+    third.check_problem(429, "too_many_in_flight");
+    assert_eq!(third.header("retry-after"), Some("1"));
+    assert_eq!(seen(send("bob", "another-key-0123456789")).status, 202);
+    drop(gate);
+    block_on(two);
+    assert_eq!(seen(send("alice", "another-key-0123456789")).status, 202);
+}
