@@ -23,7 +23,7 @@ pub(crate) async fn run(dir: &Path, quick: bool) -> Result<()> {
     pairs::run(dir, quick).await
 }
 
-/// The one in the middle; of an even number the upper of two.
+/// The one in the middle of an odd number.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
