@@ -54,13 +54,13 @@ impl Edge {
 
 /// Makes the edge of a server whose quotas are kept in `store`.
 pub(crate) fn edge(limits: &RequestLimits, clock: &Arc<dyn Clock>, store: Arc<dyn Store>) -> Edge {
-    // This process is the whole fleet. It holds nothing without asking: what it forgot when it
-    // stops would be given out again.
+    // This process is the whole fleet. It holds a little without asking, so that a store that is
+    // out is not taken for a quota that is spent; each restart gives out so much again.
     let day = |limit| Shared {
         limit,
         window: Duration::from_hours(24),
         instances_max: 1,
-        standing_percent: 0,
+        standing_percent: 1,
     };
     let shared = limits.new_keys.map(day);
     let fleet = shared.map(|shared| Fleet::new(NEW_KEYS, shared, store, Arc::clone(clock)));

@@ -131,7 +131,8 @@ impl Fleet {
             partition: Partition::of("rate-limit", format_args!("{}#{}", self.name, names())),
         });
         let answer = share.take(&self.shared, now);
-        if share.is_low(&self.shared, now) {
+        // Whoever finds nothing borrows for itself.
+        if matches!(answer, Answer::Admitted { .. }) && share.is_low(&self.shared, now) {
             // A full queue does no harm: the loan is asked for when it is needed.
             share.asks = self.ahead.clone().try_send(key).is_ok();
         }

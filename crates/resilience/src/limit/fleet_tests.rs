@@ -196,6 +196,30 @@ fn with_no_standing_share_an_instance_that_starts_anew_forgets_nothing() {
     assert_eq!(world.asks_often(1, 1_000), 100);
 }
 
+fn millions_a_day() -> Shared {
+    let window = Duration::from_hours(24);
+    Shared { limit: 5_000_000, window, instances_max: 1, standing_percent: 0 }
+}
+
+#[test]
+fn an_instance_that_is_killed_time_and_again_does_not_use_up_the_days_quota() {
+    let mut world = World::new(millions_a_day(), 1);
+    for instance in 0..200 {
+        assert_eq!(world.asks_often(instance, 10), 10, "{instance}");
+        world.start();
+    }
+}
+
+#[test]
+fn a_days_quota_is_there_again_a_second_after_the_store_is() {
+    let world = World::new(millions_a_day(), 1);
+    world.store_is_out(true);
+    assert!(!world.asks(0));
+    world.store_is_out(false);
+    world.clock.advance(Duration::from_secs(1));
+    assert!(world.asks(0));
+}
+
 #[test]
 fn a_token_that_is_given_back_can_be_taken_again() {
     let world = World::new(a_hundred(1, 100), 1);

@@ -21,8 +21,18 @@ use std::time::Duration;
 /// what is left of one at the window's end is lost.
 const LOANS: u32 = 16;
 
-/// A refused loan is not asked for again for this part of a window.
+/// The largest loan: an instance that is killed forfeits two at the most, and one that uses up a
+/// thousand a second writes once in two seconds.
+const LOAN_MAX: u32 = 2_000;
+
+/// A refused loan is not asked for again for this part of a window, and not for longer than this:
+/// what was spent before leaves the sight little by little.
 const PAUSES: u32 = 20;
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// A store that did not answer is not asked again for so long, or for the pause if that is shorter:
+/// an outage must not outlast itself.
+const OUTAGE_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// What a fleet's limit goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +70,7 @@ impl Shared {
 
     /// How much is borrowed at a time.
     pub(super) fn loan(&self) -> u32 {
-        (self.pool() / self.instances_max.max(1) / LOANS).max(1)
+        (self.pool() / self.instances_max.max(1) / LOANS).clamp(1, LOAN_MAX)
     }
 
     /// The window's length in milliseconds.
@@ -88,7 +98,7 @@ impl Shared {
 
     /// How long a refused loan is not asked for again.
     pub(super) fn pause(&self) -> Duration {
-        (self.window / PAUSES).max(Duration::from_millis(1))
+        (self.window / PAUSES).clamp(Duration::from_millis(1), PAUSE_MAX)
     }
 }
 
@@ -221,7 +231,7 @@ impl Share {
     /// The store did not lend.
     pub(super) fn was_left_alone(&mut self, shared: &Shared, now: Timestamp) {
         self.asks = false;
-        self.asks_from = now.plus(shared.pause());
+        self.asks_from = now.plus(shared.pause().min(OUTAGE_PAUSE_MAX));
     }
 
     /// Whether nothing of it is of this window or the one before.
