@@ -25,12 +25,13 @@ pub const HELD_MAX: usize = 10_000;
 /// that stuck lanes cannot fill the memory that the others need.
 const HELD_OF_WAITING_LANE_MAX: usize = 8;
 
-/// How the waits between tries grow; how often and how long are not bounded.
+/// How the waits between tries grow; how often and how long are not bounded. The last one is short:
+/// whoever waits for an event waits so long at the most after the bus is back.
 const WAITS: RetryPolicy = RetryPolicy {
     attempts_max: u32::MAX,
     age_max: Duration::MAX,
     wait_first: Duration::from_millis(100),
-    wait_max: Duration::from_secs(30),
+    wait_max: Duration::from_secs(5),
 };
 
 /// A call to make, named for [`Outgoing::answered`].
