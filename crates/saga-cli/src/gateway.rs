@@ -3,12 +3,12 @@
 //! A gateway inside `saga up` cannot be taken away from it. This one can: it is what `gateway_url`
 //! points at, and its books are where `saga up` would keep them.
 
+use crate::settings::Settings;
 use crate::signals::Signals;
 use anyhow::Result;
 use app::SandboxServer;
 use app::config::{Config, Problems};
 use clap::Args;
-use std::path::PathBuf;
 
 /// Every flag has a twin in the environment and a key in the settings file, as with `saga up`.
 #[derive(Debug, Args)]
@@ -19,28 +19,14 @@ pub(crate) struct Gateway {
     /// Where everything is kept; its books are in the folder `gateway` [default: ./ordersaga-data].
     #[arg(long)]
     data_dir: Option<String>,
-    /// Which log lines are shown: a level or a filter [default: info].
-    #[arg(long)]
-    log: Option<String>,
-    /// How they are shown: auto, text or json [default: auto].
-    #[arg(long)]
-    log_format: Option<String>,
-    /// The settings file [default: ./ordersaga.toml if there is one].
-    #[arg(long)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Gateway {
     pub(crate) fn config(&self) -> Result<Config, Problems> {
-        let given = [
-            ("gateway_listen", &self.gateway_listen),
-            ("data_dir", &self.data_dir),
-            ("log", &self.log),
-            ("log_format", &self.log_format),
-        ];
-        let flags: Vec<_> =
-            given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-        Config::load(&flags, self.config.as_deref())
+        self.settings
+            .load(&[("gateway_listen", &self.gateway_listen), ("data_dir", &self.data_dir)])
     }
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod gateway;
 mod operate;
+mod settings;
 mod signals;
 mod up;
 

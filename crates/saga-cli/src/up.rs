@@ -1,11 +1,11 @@
 //! `saga up`: the whole system in one process, until Ctrl-C or SIGTERM.
 
+use crate::settings::Settings;
 use crate::signals::Signals;
 use anyhow::Result;
 use app::System;
 use app::config::{Config, Problems};
 use clap::Args;
-use std::path::PathBuf;
 
 /// Every flag has a twin in the environment (`--data-dir` is `ORDERSAGA_DATA_DIR`) and a key in the
 /// settings file (`data_dir`).
@@ -32,20 +32,13 @@ pub(crate) struct Up {
     /// How long a call of the gateway may take before its outcome is unknown [default: 3000].
     #[arg(long, value_name = "MS")]
     gateway_timeout_ms: Option<String>,
-    /// Which log lines are shown: a level or a filter [default: info].
-    #[arg(long)]
-    log: Option<String>,
-    /// How they are shown: auto, text or json [default: auto].
-    #[arg(long)]
-    log_format: Option<String>,
-    /// The settings file [default: ./ordersaga.toml if there is one].
-    #[arg(long)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Up {
     pub(crate) fn config(&self) -> Result<Config, Problems> {
-        let given = [
+        self.settings.load(&[
             ("listen", &self.listen),
             ("gateway_listen", &self.gateway_listen),
             ("gateway_url", &self.gateway_url),
@@ -53,12 +46,7 @@ impl Up {
             ("data_dir", &self.data_dir),
             ("demo", &self.demo),
             ("gateway_timeout_ms", &self.gateway_timeout_ms),
-            ("log", &self.log),
-            ("log_format", &self.log_format),
-        ];
-        let flags: Vec<_> =
-            given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-        Config::load(&flags, self.config.as_deref())
+        ])
     }
 }
 

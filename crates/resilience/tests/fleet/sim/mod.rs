@@ -6,9 +6,6 @@
 //!   all futures ──▶ Tasks: a random one goes on; SimStore and SimClock wake them
 //! ```
 
-// Not every test that uses this uses all of it.
-#![allow(dead_code)]
-
 mod clock;
 mod store;
 mod tasks;
