@@ -21,6 +21,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("engine", &["asl", "contracts", "ports"]),
     ("events", &["contracts", "ports"]),
     ("resilience", &["contracts", "ports"]),
+    ("adapter-aws", &["contracts", "ports"]),
     ("adapter-local", &["contracts", "ports"]),
     ("gateway", &["contracts", "ports"]),
     ("integrations", &["contracts", "ports"]),
