@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
 
 pub mod client;
+pub mod cloud;
 pub mod damage;
 pub mod invariants;
 pub mod proxy;

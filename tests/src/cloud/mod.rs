@@ -1,0 +1,6 @@
+//! A local cloud: the real Lambda binaries, wired as `infra/aws/template.yaml` says.
+//!
+//! Owns: where functions run.
+//! Does not own: what a function does, and what a service of AWS's answers.
+
+pub mod host;
