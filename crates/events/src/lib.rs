@@ -15,6 +15,7 @@
 //! [`retry`], [`deliveries`], [`outgoing`]. Only [`dispatcher`] and [`relay`] wait and call.
 
 pub mod arn;
+pub mod batch;
 pub mod bus;
 pub mod control;
 pub mod dead_letter;

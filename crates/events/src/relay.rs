@@ -106,7 +106,10 @@ impl Round<'_> {
             self.outgoing.take(page);
         }
         self.call(now);
-        self.settle().await
+        self.settle().await?;
+        // A lane goes on once the parking of its event is recorded; nothing else would wake it.
+        self.call(now);
+        Ok(())
     }
 
     fn call(&mut self, now: Timestamp) {
