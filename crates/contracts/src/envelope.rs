@@ -10,6 +10,7 @@
 //! is changed.
 
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -248,6 +249,27 @@ impl Envelope {
         self
     }
 
+    /// Says to which trace a fact belongs, unless it says so already; of a stranger's event nothing
+    /// is said.
+    #[must_use]
+    pub fn traced(mut self, trace: TraceParent) -> Self {
+        match &mut self.detail {
+            Detail::Fact { metadata, .. } => {
+                metadata.traceparent.get_or_insert_with(|| trace.to_string());
+            }
+            Detail::Any(_) => {}
+        }
+        self
+    }
+
+    /// The trace that the event belongs to: as one of ours says, else as X-Ray was told.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceParent> {
+        let said = self.metadata().and_then(|metadata| metadata.traceparent.as_deref());
+        let said = said.and_then(TraceParent::parse);
+        said.or_else(|| self.trace_header.as_deref().and_then(TraceParent::from_x_ray))
+    }
+
     /// Until when what follows from the event is of use, if it says so.
     ///
     /// An event that is replayed has none: whoever replays it wants it done now.
@@ -368,6 +390,25 @@ mod tests {
         check(&told, true);
         let read: Envelope = serde_json::from_value(told).unwrap();
         assert_eq!(read.deadline(), Some(end));
+    }
+
+    #[test]
+    fn a_fact_says_once_to_which_trace_it_belongs() {
+        const FIRST: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+        let [first, second] = [FIRST, &FIRST.replace("d8-", "d9-")].map(TraceParent::parse);
+        let [first, second] = [first.unwrap(), second.unwrap()];
+        let kept = event("ordersaga.order", &json!({"metadata": metadata(), "data": {}}));
+        let fact: Envelope = serde_json::from_value(kept).unwrap();
+        assert_eq!(fact.trace(), None);
+        let fact = fact.traced(first).traced(second);
+        assert_eq!(fact.trace(), Some(first));
+        let told = serde_json::to_value(&fact).unwrap();
+        assert_eq!(told["detail"]["metadata"]["traceparent"], FIRST);
+        let strange = json!({"metadata": 1});
+        let strange: Envelope = serde_json::from_value(event("somebody", &strange)).unwrap();
+        assert_eq!(strange.clone().traced(first), strange);
+        let header = Some(second.to_x_ray());
+        assert_eq!(Envelope { trace_header: header, ..strange }.trace(), Some(second));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod query;
 pub mod resilience;
 pub mod task;
 pub mod time;
+pub mod trace;
 pub mod user;
 
 pub use envelope::{Envelope, Fact, Metadata};
@@ -26,3 +27,4 @@ pub use id::{OrderId, PaymentId, Sku, UserId};
 pub use money::{Currency, Money};
 pub use problem::Problem;
 pub use time::Timestamp;
+pub use trace::TraceParent;
