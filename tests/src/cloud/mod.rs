@@ -4,3 +4,5 @@
 //! Does not own: what a function does, and what a service of AWS's answers.
 
 pub mod host;
+pub mod iam;
+pub mod template;
