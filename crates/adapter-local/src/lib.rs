@@ -29,6 +29,7 @@ mod open;
 mod outbox;
 mod queues;
 mod readers;
+mod secrets;
 mod store;
 mod writer;
 
@@ -37,6 +38,7 @@ pub use clock::SystemClock;
 pub use ids::SystemIds;
 pub use open::OpenError;
 pub use outbox::Parked;
+pub use secrets::FileSecrets;
 pub use writer::Commits;
 
 use crate::desk::{Announced, Desk};

@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use adapter_local::{LocalBlobs, LocalDb, SystemClock, SystemIds};
+use adapter_local::{FileSecrets, LocalBlobs, LocalDb, SystemClock, SystemIds};
 use contracts::Timestamp;
-use ports::conformance::{self, Delivered, HandClock};
+use ports::conformance::{self, Delivered, HandClock, PutSecret};
 use ports::{
-    Blobs, Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, QueueRegistry, Queues, Store,
+    Blobs, Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, QueueRegistry, Queues,
+    Secrets, Store,
 };
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -107,4 +108,28 @@ async fn the_blobs_pass_their_suite() {
         blobs
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_secrets_pass_their_suite() {
+    let dirs = RefCell::new(Vec::new());
+    conformance::secrets(async |_clock| {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_owned();
+        let secrets = Arc::new(FileSecrets::new(&folder)) as Arc<dyn Secrets>;
+        let put: PutSecret = Box::new(move |name, value| {
+            put_file(&folder.join(name), value);
+            Box::pin(std::future::ready(()))
+        });
+        dirs.borrow_mut().push(dir);
+        (secrets, put)
+    })
+    .await;
+}
+
+/// Writes a file as secrets are mounted: for its owner only.
+fn put_file(path: &std::path::Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, format!("{text}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -50,6 +50,8 @@ pub struct Config {
     pub gateway_listen: SocketAddr,
     /// Where the payment gateway is; the system runs a sandbox of its own without.
     pub gateway_url: Option<String>,
+    /// The file with the key that is sent to the payment gateway, if it asks for one.
+    pub gateway_key_file: Option<PathBuf>,
     /// Where the AWS API listens, if it does.
     pub aws_listen: Option<SocketAddr>,
     /// Whose signatures the AWS API accepts; anybody on this machine may call it without.
@@ -206,6 +208,7 @@ impl Values {
         let listen = self.take("listen", address);
         let gateway_listen = self.take("gateway_listen", address);
         let gateway_url = self.take("gateway_url", gateway_url);
+        let gateway_key_file = self.take("gateway_key_file", key_file);
         let aws = self.aws();
         let data_dir = self.take("data_dir", |text| match text {
             "" => Err("must name a directory".to_owned()),
@@ -239,6 +242,7 @@ impl Values {
                 listen: listen?,
                 gateway_listen: gateway_listen?,
                 gateway_url: gateway_url?,
+                gateway_key_file: gateway_key_file?,
                 aws_listen,
                 aws_credentials,
                 data_dir: data_dir?,
@@ -292,11 +296,24 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// An address, or nothing.
 fn gateway_url(text: &str) -> Result<Option<String>, String> {
     let url = || ::integrations::Url::parse(text).ok();
-    let is_usable = |url: ::integrations::Url| url.scheme() == "http" && url.query().is_none();
+    let is_usable = |url: ::integrations::Url| {
+        matches!(url.scheme(), "http" | "https") && url.query().is_none()
+    };
     match text {
         "" => Ok(None),
         text if url().is_some_and(is_usable) => Ok(Some(text.to_owned())),
         _ => Err("must be a URL like http://127.0.0.1:8090".to_owned()),
+    }
+}
+
+/// A file that holds a secret, or nothing.
+fn key_file(text: &str) -> Result<Option<PathBuf>, String> {
+    let path = PathBuf::from(text);
+    let name = path.file_name().and_then(|name| name.to_str());
+    match (text, name) {
+        ("", _) => Ok(None),
+        (_, Some(name)) if ports::secrets::is_name(name) => Ok(Some(path)),
+        (_, Some(_) | None) => Err("must name a file, in letters, digits and ._-".to_owned()),
     }
 }
 
@@ -351,10 +368,20 @@ mod tests {
         assert_eq!(load(&[], &[]).unwrap().gateway_url, None);
         let config = load(&[("gateway_url", "http://pay:8090")], &[]).unwrap();
         assert_eq!(config.gateway_url.as_deref(), Some("http://pay:8090"));
-        for wrong in ["pay:8090", "https://pay", "http://pay/?a=b", "127.0.0.1:1"] {
+        let config = load(&[("gateway_url", "https://pay.example/v1")], &[]).unwrap();
+        assert_eq!(config.gateway_url.as_deref(), Some("https://pay.example/v1"));
+        for wrong in ["pay:8090", "ftp://pay", "http://pay/?a=b", "127.0.0.1:1"] {
             let Problems(problems) = load(&[("gateway_url", wrong)], &[]).unwrap_err();
             assert!(problems[0].contains("must be a URL"), "{wrong}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn the_gateways_key_is_named_by_its_file_only() {
+        assert_eq!(load(&[], &[]).unwrap().gateway_key_file, None);
+        let config = load(&[], &[("ORDERSAGA_GATEWAY_KEY_FILE", "/run/secrets/gateway")]).unwrap();
+        assert_eq!(config.gateway_key_file, Some("/run/secrets/gateway".into()));
+        assert!(load(&[("gateway_key_file", "/")], &[]).is_err());
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! The task seam of this process: resilience around the router, around our own services.
 //!
-//! Owns: what of the settings becomes which integration. Does not own: what an integration does.
+//! Owns: what of the settings becomes which integration and which gateway. Does not own: what an integration does.
 
-use crate::config::Integrations as Settings;
-use adapter_local::LocalDb;
+use crate::config::{Config, Integrations as Settings};
+use adapter_local::{FileSecrets, LocalDb};
 use events::EmbeddedBus;
-use gateway::HttpGateway;
+use gateway::{GatewayConfig, HttpGateway};
 use integrations::{Documents, Functions, HttpApis, Integrations, Router};
+use ports::secrets::Secret;
 use ports::task::Tasks;
-use ports::{Aggregates, Clock, Ids, Result};
+use ports::{Aggregates, Clock, Ids, Result, Secrets as _};
 use resilience::backoff::Exponential;
 use resilience::breaker::{self, Breakers, OverStore};
 use resilience::bulkhead::{self, Bulkheads};
 use resilience::stack::TaskParts;
 use resilience::{InProcess, Seam};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,4 +107,32 @@ pub(crate) fn seam(
         parks_itself: PARKS_ITSELF.map(str::to_owned).into(),
     };
     Seam::of(router, parts)
+}
+
+/// The payment gateway at an address, with the key that is configured.
+pub(crate) async fn gateway(
+    config: &Config,
+    url: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<HttpGateway> {
+    let at = GatewayConfig { base_url: url.to_owned(), timeout: config.gateway_timeout };
+    let gateway = HttpGateway::new(&at, Arc::clone(clock))?;
+    let Some(file) = &config.gateway_key_file else { return Ok(gateway) };
+    // Said at the start, and not when the first order is paid.
+    drop(key_at(file).await?);
+    let (secrets, name) = place_of(file);
+    Ok(gateway.with_key(Arc::new(secrets), name))
+}
+
+/// Reads the key in a file.
+pub(crate) async fn key_at(file: &Path) -> Result<Secret> {
+    let (secrets, name) = place_of(file);
+    secrets.get(&name).await
+}
+
+/// The folder of a file as a place of secrets, and the file's name there.
+fn place_of(file: &Path) -> (FileSecrets, String) {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    (FileSecrets::new(folder), name.into_owned())
 }

@@ -4,8 +4,9 @@
 //! Does not own: what a payment gateway does ([`gateway`]).
 
 use crate::config::Config;
+use crate::outside::key_at;
 use crate::system::{StartError, listen};
-use gateway::Sandbox;
+use gateway::{Sandbox, SandboxConfig};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +28,12 @@ impl SandboxServer {
     /// # Errors
     /// See [`StartError`]; two processes cannot have the same books open.
     pub async fn open(config: &Config) -> Result<Self, StartError> {
-        let sandbox = Sandbox::open(&config.data_dir.join("gateway"))?;
+        let key = match &config.gateway_key_file {
+            Some(file) => Some(key_at(file).await?),
+            None => None,
+        };
+        let terms = SandboxConfig { key, ..SandboxConfig::default() };
+        let sandbox = Sandbox::open_with(&config.data_dir.join("gateway"), terms)?;
         let (listener, address) =
             listen("the payment gateway", config.gateway_listen, "--gateway-listen").await?;
         Ok(Self { sandbox, listener, address })

@@ -15,7 +15,6 @@ use events::{
     ControlPlane, Dispatcher, EmbeddedBus, Functions, Places, Relay, Replayer, Scheduler, control,
 };
 use futures::FutureExt;
-use gateway::{GatewayConfig, HttpGateway};
 use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
 use ports::{Aggregates, Clock, Ids};
 use resilience::breaker::Breakers;
@@ -111,10 +110,7 @@ impl System {
         let own = gateway_address.map(|address| format!("http://{address}"));
         let gateway_url = config.gateway_url.clone().or(own).unwrap_or_default();
 
-        let gateway = Arc::new(HttpGateway::new(
-            &GatewayConfig { base_url: gateway_url.clone(), timeout: config.gateway_timeout },
-            Arc::clone(&clock),
-        )?);
+        let gateway = Arc::new(outside::gateway(&config, &gateway_url, &clock).await?);
         let parts = Parts::default();
         let integrations = outside::integrations(&config.integrations, &db, &clock)?;
         let breakers = outside::breakers(&db, &clock, &ids).await?;

@@ -7,6 +7,11 @@
 //! the request word for word says yes or no; what never reached the gateway says no; all the rest
 //! is unknown.
 
+mod key;
+#[cfg(test)]
+mod tls_tests;
+
+use self::key::{ApiKey, bearer, is_refused};
 use crate::wire::{
     AuthorizationRequest, KEY_HEADER, LEDGER_PATH, LedgerQuery, MovementRequest, OperationKind,
     Receipt, ReferenceLedger, Refusal, Sums, is_key,
@@ -14,11 +19,12 @@ use crate::wire::{
 use async_trait::async_trait;
 use contracts::http::REQUEST_TIMEOUT;
 use contracts::{Problem, Timestamp};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use ports::gateway::{Books, Operation, Outcome};
+use ports::secrets::Secret;
 use ports::task::chain;
-use ports::{Clock, Error, Kind, PaymentGateway, Result};
+use ports::{Clock, Error, Kind, PaymentGateway, Result, Secrets};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Serialize;
 use std::fmt;
@@ -49,7 +55,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// Where the gateway is and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayConfig {
-    /// The address: `http://127.0.0.1:8090`.
+    /// The address: `http://127.0.0.1:8090`, or an `https` one.
     pub base_url: String,
     /// How long a call may take until its outcome is unknown.
     pub timeout: Duration,
@@ -69,6 +75,7 @@ pub struct HttpGateway {
     client: Client,
     timeout: Duration,
     clock: Arc<dyn Clock>,
+    key: Option<ApiKey>,
     authorizations: Url,
     captures: Url,
     voids: Url,
@@ -85,18 +92,34 @@ impl fmt::Debug for HttpGateway {
 impl HttpGateway {
     /// Makes a client; nothing is connected before the first call.
     ///
+    /// A gateway at an `https` address must show a certificate that this machine trusts.
+    ///
     /// # Errors
-    /// `Invalid` when the address is not an `http` URL.
+    /// `Invalid` when the address is neither an `http` nor an `https` URL, or when this machine's
+    /// certificates cannot be read for an `https` one.
     pub fn new(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::trusting(config, clock, &[])
+    }
+
+    /// The same, where beside what this machine trusts these certificates are trusted.
+    fn trusting(
+        config: &GatewayConfig,
+        clock: Arc<dyn Clock>,
+        certificates: &[reqwest::Certificate],
+    ) -> Result<Self> {
         let doing = || {
             let address = &config.base_url;
             Error::new(Kind::Invalid, format!("use the gateway at `{address}`"))
         };
         let base = Url::parse(&config.base_url).map_err(|error| doing().because(error))?;
-        if base.scheme() != "http" {
-            return Err(doing().because("the address must start with http://"));
-        }
-        let client = Client::builder()
+        let builder = Client::builder();
+        let builder = match base.scheme() {
+            // Nobody's certificates are needed, and reading them takes longer than a call.
+            "http" => builder.tls_certs_only([]),
+            "https" => builder.https_only(true).tls_certs_merge(certificates.iter().cloned()),
+            _ => return Err(doing().because("the address must start with http:// or https://")),
+        };
+        let client = builder
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
@@ -104,8 +127,6 @@ impl HttpGateway {
             // A redirect or a proxy would show the card token to somebody else.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            // It speaks plain http: nobody's certificates are read.
-            .tls_certs_only([])
             // Tries are counted before the port, and nowhere else.
             .retry(reqwest::retry::never())
             .build()
@@ -119,12 +140,53 @@ impl HttpGateway {
             client,
             timeout: config.timeout,
             clock,
+            key: None,
             authorizations: endpoint(OperationKind::Authorization.path()),
             captures: endpoint(OperationKind::Capture.path()),
             voids: endpoint(OperationKind::Void.path()),
             refunds: endpoint(OperationKind::Refund.path()),
             ledger: endpoint(LEDGER_PATH),
         })
+    }
+
+    /// Sends the secret `name` as a bearer's token with every call.
+    ///
+    /// A gateway that answers 401 or 403 is asked once more with the same idempotency key if the
+    /// secret has been rotated meanwhile; else the call is `Denied`.
+    #[must_use]
+    pub fn with_key(mut self, secrets: Arc<dyn Secrets>, name: impl Into<String>) -> Self {
+        self.key = Some(ApiKey { secrets, name: name.into() });
+        self
+    }
+
+    /// Sends a request, and once more if its key had been rotated.
+    async fn call(
+        &self,
+        request: RequestBuilder,
+        deadline: Option<Timestamp>,
+    ) -> Result<Answer, Lost> {
+        let Some(api_key) = &self.key else { return self.send(request, None, deadline).await };
+        let again = request.try_clone();
+        let key = api_key.known().await?;
+        let answer = self.send(request, Some(&key), deadline).await?;
+        let Some(again) = again.filter(|_| is_refused(&answer)) else { return Ok(answer) };
+        match api_key.newer(&key).await {
+            Some(newer) => self.send(again, Some(&newer), deadline).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        key: Option<&Secret>,
+        deadline: Option<Timestamp>,
+    ) -> Result<Answer, Lost> {
+        let request = match key {
+            Some(key) => request.header(AUTHORIZATION, bearer(key)?),
+            None => request,
+        };
+        exchange(self.bounded(request, deadline).ok_or(Lost::NoTime)?).await
     }
 
     /// Gives a request the time that is left for it, and says so to the gateway, which need not
@@ -172,11 +234,10 @@ impl HttpGateway {
             .header(KEY_HEADER, &operation.key)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
-        let Some(request) = self.bounded(request, operation.deadline) else {
-            return Err(failure(kind, Kind::Unavailable).because(NO_TIME));
-        };
-        match exchange(request).await {
+        match self.call(request, operation.deadline).await {
             Ok(answer) => judge(kind, operation, &answer),
+            Err(Lost::NoTime) => Err(failure(kind, Kind::Unavailable).because(NO_TIME)),
+            Err(Lost::NoKey(why, error)) => Err(failure(kind, why).because(error)),
             Err(Lost::NeverSent(error)) => Err(failure(kind, Kind::Unavailable).because(error)),
             Err(Lost::Timeout(error) | Lost::Cut(error)) => Ok(unknown(chain(&*error))),
         }
@@ -215,10 +276,9 @@ impl PaymentGateway for HttpGateway {
             cursor: None,
         };
         let request = self.client.get(self.ledger.clone()).query(&query);
-        let Some(request) = self.bounded(request, deadline) else {
-            return Err(failed(Kind::Timeout).because(NO_TIME));
-        };
-        let answer = exchange(request).await.map_err(|lost| match lost {
+        let answer = self.call(request, deadline).await.map_err(|lost| match lost {
+            Lost::NoTime => failed(Kind::Timeout).because(NO_TIME),
+            Lost::NoKey(kind, error) => failed(kind).because(error),
             Lost::Timeout(error) => failed(Kind::Timeout).because(error),
             Lost::NeverSent(error) | Lost::Cut(error) => failed(Kind::Unavailable).because(error),
         })?;
@@ -246,6 +306,10 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why nothing came back.
 enum Lost {
+    /// No time was left to send it in.
+    NoTime,
+    /// It could not be sent without a key: this kind of error.
+    NoKey(Kind, Cause),
     /// There was no connection: it certainly did not happen.
     NeverSent(Cause),
     /// It took too long.
@@ -336,6 +400,7 @@ fn refusal_kind(status: StatusCode) -> Option<Kind> {
     match status {
         StatusCode::TOO_MANY_REQUESTS => Some(Kind::Throttled),
         StatusCode::SERVICE_UNAVAILABLE => Some(Kind::Unavailable),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(Kind::Denied),
         status if status.is_client_error() => Some(Kind::Invalid),
         _ => None,
     }

@@ -23,6 +23,7 @@ mod outbox;
 mod queues;
 mod sample;
 mod scans;
+mod secrets;
 mod store;
 mod store_index;
 
@@ -37,6 +38,7 @@ pub use mailer::{Delivered, mailer};
 pub use outbox::outbox;
 pub use queues::{QueuePorts, queues};
 pub use sample::{envelope, head};
+pub use secrets::{PutSecret, secrets};
 pub use store::store;
 
 use crate::error::{Kind, Result};

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod queues;
 pub mod record;
 pub mod saga_engine;
+pub mod secrets;
 pub mod store;
 pub mod task;
 
@@ -37,4 +38,5 @@ pub use mailer::Mailer;
 pub use outbox::Outbox;
 pub use queues::{QueueMoves, QueueRegistry, Queues};
 pub use saga_engine::SagaEngine;
+pub use secrets::Secrets;
 pub use store::Store;

@@ -16,6 +16,9 @@ pub(crate) struct Gateway {
     /// Where it listens [default: 127.0.0.1:8090].
     #[arg(long)]
     gateway_listen: Option<String>,
+    /// The file with the key that every call must carry [default: anybody may call].
+    #[arg(long, value_name = "FILE")]
+    gateway_key_file: Option<String>,
     /// Where everything is kept; its books are in the folder `gateway` [default: ./ordersaga-data].
     #[arg(long)]
     data_dir: Option<String>,
@@ -25,8 +28,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn config(&self) -> Result<Config, Problems> {
-        self.settings
-            .load(&[("gateway_listen", &self.gateway_listen), ("data_dir", &self.data_dir)])
+        self.settings.load(&[
+            ("gateway_listen", &self.gateway_listen),
+            ("gateway_key_file", &self.gateway_key_file),
+            ("data_dir", &self.data_dir),
+        ])
     }
 }
 

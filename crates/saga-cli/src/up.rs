@@ -20,6 +20,9 @@ pub(crate) struct Up {
     /// Where the payment gateway is, if it runs by itself: see `saga gateway`.
     #[arg(long, value_name = "URL")]
     gateway_url: Option<String>,
+    /// The file with the key that the payment gateway asks for.
+    #[arg(long, value_name = "FILE")]
+    gateway_key_file: Option<String>,
     /// Where the AWS API listens, or off [default: 127.0.0.1:4566].
     #[arg(long)]
     aws_listen: Option<String>,
@@ -42,6 +45,7 @@ impl Up {
             ("listen", &self.listen),
             ("gateway_listen", &self.gateway_listen),
             ("gateway_url", &self.gateway_url),
+            ("gateway_key_file", &self.gateway_key_file),
             ("aws_listen", &self.aws_listen),
             ("data_dir", &self.data_dir),
             ("demo", &self.demo),

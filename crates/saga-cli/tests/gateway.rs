@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -31,19 +32,42 @@ fn stopped(mut child: Child) -> bool {
     child.wait().unwrap().success()
 }
 
+/// Asks a gateway for its books, with a header line more; answers all that it says.
+fn asked(address: &str, header: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let question = format!(
+        "GET /ledger?reference=nobody HTTP/1.1\r\nhost: {address}\r\n{header}connection: close\r\n\r\n"
+    );
+    stream.write_all(question.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_gateway_with_a_key_serves_who_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, "open-sesame\n").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let flags = ["gateway", "--gateway-listen", "127.0.0.1:0", "--data-dir", "data"];
+    let flags = [&flags[..], &["--gateway-key-file", "key"]].concat();
+    let (child, line) = start(&dir, &flags, "Gateway");
+    let address = line.split("http://").nth(1).unwrap().trim().to_owned();
+    assert!(asked(&address, "").starts_with("HTTP/1.1 401"));
+    assert!(asked(&address, "authorization: Bearer open-sesam\r\n").starts_with("HTTP/1.1 401"));
+    let answer = asked(&address, "authorization: Bearer open-sesame\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(stopped(child));
+}
+
 #[test]
 fn a_gateway_of_its_own_answers_and_stops_when_it_is_asked_to() {
     let dir = tempfile::tempdir().unwrap();
     let flags = ["gateway", "--gateway-listen", "127.0.0.1:0", "--data-dir", "data"];
     let (child, line) = start(&dir, &flags, "Gateway");
     let address = line.split("http://").nth(1).unwrap().trim().to_owned();
-    let mut stream = TcpStream::connect(&address).unwrap();
-    let question = format!(
-        "GET /ledger?reference=nobody HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    );
-    stream.write_all(question.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = asked(&address, "");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("\"operations\":[]"), "{answer}");
     assert!(stopped(child));

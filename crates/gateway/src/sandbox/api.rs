@@ -7,7 +7,7 @@ use super::Shared;
 use super::account::Command;
 use super::answer::{cut, page, problem};
 use super::card::Card;
-use super::ledger::{Reply, Request, Verdict};
+use super::ledger::{self, Reply, Verdict};
 use super::writer::Unsettled;
 use crate::wire::{
     AMOUNT_MINOR_MAX, AuthorizationRequest, CARD_TOKEN_LENGTH_MAX, KEY_HEADER, KEY_LENGTH_MAX,
@@ -18,12 +18,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use contracts::problem::FieldError;
 use contracts::{Fingerprint, Money, Problem};
-use http::HeaderMap;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,16 +54,35 @@ struct Api {
 
 /// The routes; held and delayed answers end when `closing` is cancelled.
 pub(super) fn router(shared: Arc<Shared>, closing: CancellationToken) -> Router {
+    let api = Api { shared, closing };
     Router::new()
         .route(OperationKind::Authorization.path(), post(authorize))
         .route(OperationKind::Capture.path(), post(capture))
         .route(OperationKind::Void.path(), post(void))
         .route(OperationKind::Refund.path(), post(refund))
         .route(LEDGER_PATH, get(ledger))
+        .route_layer(from_fn_with_state(api.clone(), known_callers))
         .route("/livez", get(livez))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(Api { shared, closing })
+        .with_state(api)
+}
+
+/// Lets a call through that carries the key, if one is asked for.
+async fn known_callers(State(api): State<Api>, request: Request<Body>, next: Next) -> Response {
+    let is_known = api.shared.config.key.as_ref().is_none_or(|key| {
+        let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        // Fingerprints, so that the time it takes tells nothing of how much was right.
+        Fingerprint::of_bytes(sent.as_bytes()) == Fingerprint::of_bytes(key.expose().as_bytes())
+    });
+    if is_known {
+        return next.run(request).await;
+    }
+    let mend = "send `Authorization: Bearer <key>` with the key that this gateway was given";
+    let mut response = problem(&Problem::new(401, "key_refused", "The key is wrong").detail(mend));
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
 }
 
 async fn not_found() -> Response {
@@ -115,7 +136,11 @@ async fn move_money(
 }
 
 impl Api {
-    async fn authorization(&self, headers: &HeaderMap, body: Body) -> Result<Request, Refused> {
+    async fn authorization(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<ledger::Request, Refused> {
         let key = key_in(headers)?;
         let body = read(body).await?;
         let sent: AuthorizationRequest = parse(&body)?;
@@ -129,7 +154,7 @@ impl Api {
         // The card's name and not the token as it was sent, which might be a card number: even its
         // fingerprint could be guessed back.
         let facts = (OperationKind::Authorization, &sent.reference, sent.amount, card.name());
-        Ok(Request {
+        Ok(ledger::Request {
             key,
             fingerprint: fingerprint(&facts),
             reference: sent.reference,
@@ -143,13 +168,13 @@ impl Api {
         headers: &HeaderMap,
         body: Body,
         command: fn(Money) -> Command,
-    ) -> Result<Request, Refused> {
+    ) -> Result<ledger::Request, Refused> {
         let key = key_in(headers)?;
         let body = read(body).await?;
         let sent: MovementRequest = parse(&body)?;
         check(field_errors(&sent.reference, sent.amount))?;
         let command = command(sent.amount);
-        Ok(Request {
+        Ok(ledger::Request {
             key,
             fingerprint: fingerprint(&(command.kind(), &sent)),
             reference: sent.reference,
@@ -158,7 +183,7 @@ impl Api {
         })
     }
 
-    async fn settle(self, request: Request) -> Response {
+    async fn settle(self, request: ledger::Request) -> Response {
         let Reply { verdict, is_slow } = match self.shared.writer.settle(request).await {
             Ok(reply) => reply,
             Err(unsettled) => return problem(&unsettled_problem(unsettled)),

@@ -22,6 +22,7 @@ mod writer;
 use axum::serve::ListenerExt as _;
 use clock::SystemClock;
 use ledger::Ledger;
+use ports::secrets::Secret;
 use ports::{Clock, Result};
 use reports::Reports;
 use std::future::Future;
@@ -39,7 +40,7 @@ const SLOW: Duration = Duration::from_secs(2);
 /// How long a connection that gets no answer is held: longer than any client of ours waits.
 const HOLD: Duration = Duration::from_secs(30);
 
-/// How the sandbox tells and spends time.
+/// How the sandbox tells and spends time, and whom it serves.
 #[derive(Clone)]
 pub struct SandboxConfig {
     /// How long `tok_slow` delays every answer.
@@ -48,11 +49,13 @@ pub struct SandboxConfig {
     pub hold: Duration,
     /// The time on the books, and the clock that delays are measured by.
     pub clock: Arc<dyn Clock>,
+    /// The key that every call must carry as a bearer's token; anybody may call without one.
+    pub key: Option<Secret>,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { slow: SLOW, hold: HOLD, clock: Arc::new(SystemClock::start()) }
+        Self { slow: SLOW, hold: HOLD, clock: Arc::new(SystemClock::start()), key: None }
     }
 }
 

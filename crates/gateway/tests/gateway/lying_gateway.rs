@@ -226,7 +226,7 @@ async fn a_key_that_no_header_carries_is_invalid_and_not_sent() {
 
 #[test]
 fn an_address_that_is_none_is_refused_at_once() {
-    for address in ["", "gateway", "https://gateway", "ftp://gateway", "http://"] {
+    for address in ["", "gateway", "ftp://gateway", "http://", "https://"] {
         let error = HttpGateway::new(&GatewayConfig::at(address), Arc::new(StillClock::at_six()));
         let error = error.unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid, "{address}");

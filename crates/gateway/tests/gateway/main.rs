@@ -6,5 +6,6 @@
 mod cards;
 mod conformance;
 mod http;
+mod key;
 mod lying_gateway;
 mod support;

@@ -5,6 +5,7 @@ use gateway::wire::ReferenceLedger;
 use gateway::{GatewayConfig, HttpGateway, Sandbox, SandboxConfig};
 use ports::Clock;
 use ports::gateway::Operation;
+use ports::secrets::Secret;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,9 +88,15 @@ impl House {
 
     /// Opens a sandbox in a folder that one may have used before.
     pub(crate) async fn open_in(folder: Arc<TempDir>) -> Self {
+        Self::open_for(folder, None).await
+    }
+
+    /// Opens a sandbox that serves only who has a key, if there is one.
+    pub(crate) async fn open_for(folder: Arc<TempDir>, key: Option<Secret>) -> Self {
         let clock = Arc::new(StillClock::at_six());
         let config = SandboxConfig {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            key,
             ..SandboxConfig::default()
         };
         let sandbox = Sandbox::open_with(folder.path(), config).unwrap();
