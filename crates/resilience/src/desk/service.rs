@@ -60,6 +60,15 @@ struct Waiting {
     ask_at: Timestamp,
 }
 
+/// How far a desk at work is.
+#[derive(Default)]
+struct Round {
+    /// When the functions are read next, and those who wait are counted.
+    read_at: Timestamp,
+    /// Whether somebody waited when they were counted last.
+    is_waited_for: bool,
+}
+
 /// What came of an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answered {
@@ -149,18 +158,49 @@ impl Desk {
         stop: impl Future<Output = ()> + Send,
     ) {
         let looking = async {
-            let mut read_at = Timestamp::EPOCH;
+            let mut round = Round::default();
             loop {
-                if self.clock.now() >= read_at {
-                    self.read_functions().await;
-                    self.tell_count().await;
-                    read_at = self.clock.now().plus(READ_FUNCTIONS_EVERY);
-                }
-                self.look(sagas, &doors).await;
-                self.clock.sleep(LOOK_EVERY).await;
+                self.turn(sagas, &doors, &mut round).await;
             }
         };
         select(pin!(stop), pin!(looking)).await;
+    }
+
+    /// Lets steps go on while any wait, at most until `until`: what [`Self::run`] does all the time,
+    /// for a process that is awake only now and then. Returns at once when nobody waits.
+    ///
+    /// Run by two processes at a time, a step may be told twice to go on; the engine refuses the
+    /// second. Whoever cannot be counted is taken to wait.
+    pub async fn run_while_waited_for(
+        &self,
+        sagas: &dyn SagaEngine,
+        doors: impl Fn(&str) -> Room + Send + Sync,
+        until: Timestamp,
+    ) {
+        let mut round = Round::default();
+        while self.clock.now() < until {
+            if !self.turn(sagas, &doors, &mut round).await {
+                return;
+            }
+        }
+    }
+
+    /// Looks once, and rests until the next look; answers whether somebody waited when they were
+    /// last counted.
+    async fn turn(
+        &self,
+        sagas: &dyn SagaEngine,
+        doors: &impl Fn(&str) -> Room,
+        round: &mut Round,
+    ) -> bool {
+        if self.clock.now() >= round.read_at {
+            self.read_functions().await;
+            round.is_waited_for = self.tell_count().await != Some(0);
+            round.read_at = self.clock.now().plus(READ_FUNCTIONS_EVERY);
+        }
+        self.look(sagas, doors).await;
+        self.clock.sleep(LOOK_EVERY).await;
+        round.is_waited_for
     }
 
     /// Reads which functions are waited for.
@@ -184,11 +224,17 @@ impl Desk {
         }
     }
 
-    /// Tells whoever watches how many wait.
-    async fn tell_count(&self) {
+    /// Tells whoever watches how many wait, and answers it, if they can be counted.
+    async fn tell_count(&self) -> Option<usize> {
         match self.count().await {
-            Ok(count) => metric::steps_are_suspended(count),
-            Err(error) => unread("how many steps wait", &error),
+            Ok(count) => {
+                metric::steps_are_suspended(count);
+                Some(count)
+            }
+            Err(error) => {
+                unread("how many steps wait", &error);
+                None
+            }
         }
     }
 

@@ -390,6 +390,34 @@ async fn a_running_desk_lets_steps_go_on_until_it_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_desk_that_is_awake_for_a_while_rests_once_nobody_waits() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::running());
+    let (db, desk) = open(&dir, &clock);
+    let world = World { desk, clock, machines: Machines::default(), db, dir };
+    let until = world.clock.now().plus(Duration::from_secs(50));
+    world.desk.run_while_waited_for(&world.machines, |_| Room::All, until).await;
+    assert!(world.clock.now() < until, "nobody waits");
+    world.suspend("t", error_name::TIMEOUT, 4).await;
+    // Another process, which learns from the store who is waited for.
+    let other = Desk::new(world.db.clone(), world.clock.clone(), Arc::new(SameIds));
+    other.run_while_waited_for(&world.machines, |_| Room::All, until).await;
+    assert_eq!(world.went_on(), 1);
+    assert!(world.clock.now() < until, "nobody waits any more");
+}
+
+#[tokio::test]
+async fn a_desk_that_is_awake_for_a_while_lets_wait_who_must_when_its_time_is_up() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::running());
+    let (db, desk) = open(&dir, &clock);
+    let world = World { desk, clock, machines: Machines::default(), db, dir };
+    world.suspend("t", error_name::TIMEOUT, 1).await;
+    let until = world.clock.now().plus(Duration::from_secs(50));
+    world.desk.run_while_waited_for(&world.machines, |_| NOBODY, until).await;
+    assert_eq!((world.went_on(), world.clock.now() >= until), (0, true));
+    assert_eq!(world.desk.waits(9, None).await.unwrap().items.len(), 1, "it is kept");
+}
+
+#[tokio::test]
 async fn an_operator_sees_what_waits_and_lets_one_of_them_go_on_now() {
     let world = World::new();
     for token in ["t1", "t2", "t3"] {
