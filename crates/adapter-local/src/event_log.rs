@@ -13,7 +13,7 @@ use crate::writer::Request;
 use async_trait::async_trait;
 use contracts::{Envelope, Timestamp};
 use ports::event_log::{Archived, DeadLetter, Redelivery, Settlement, Standing};
-use ports::{EventLog, Result};
+use ports::{EventLog, Result, Stories};
 use rusqlite::Row;
 use settle::Settle;
 use uuid::Uuid;
@@ -34,17 +34,6 @@ impl EventLog for LocalDb {
                 "SELECT sequence, envelope FROM archive WHERE sequence > ?1
                  ORDER BY sequence LIMIT ?2",
                 (place(after), limit.min(READ_MAX)),
-                read_archived,
-            )
-        })
-    }
-
-    async fn story(&self, correlation_id: &str, after: u64, limit: usize) -> Result<Vec<Archived>> {
-        self.readers.read(&format!("read the story of `{correlation_id}`"), |reader| {
-            reader.all(
-                "SELECT sequence, envelope FROM archive WHERE correlation = ?1 AND sequence > ?2
-                 ORDER BY sequence LIMIT ?3",
-                (correlation_id, place(after), limit.min(READ_MAX)),
                 read_archived,
             )
         })
@@ -71,6 +60,20 @@ impl EventLog for LocalDb {
 
     async fn changed(&self, after: u64) {
         envelope::grown_past(&self.announced.archive, after).await;
+    }
+}
+
+#[async_trait]
+impl Stories for LocalDb {
+    async fn story(&self, correlation_id: &str, after: u64, limit: usize) -> Result<Vec<Archived>> {
+        self.readers.read(&format!("read the story of `{correlation_id}`"), |reader| {
+            reader.all(
+                "SELECT sequence, envelope FROM archive WHERE correlation = ?1 AND sequence > ?2
+                 ORDER BY sequence LIMIT ?3",
+                (correlation_id, place(after), limit.min(READ_MAX)),
+                read_archived,
+            )
+        })
     }
 }
 

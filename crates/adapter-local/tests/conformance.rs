@@ -4,10 +4,10 @@
 
 use adapter_local::{FileSecrets, LocalBlobs, LocalDb, SystemClock, SystemIds};
 use contracts::Timestamp;
-use ports::conformance::{self, Delivered, HandClock, PutSecret};
+use ports::conformance::{self, Delivered, HandClock, PutSecret, Tell};
 use ports::{
     Blobs, Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, QueueRegistry, Queues,
-    Secrets, Store,
+    Secrets, Store, Stories,
 };
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -64,6 +64,23 @@ async fn the_definitions_pass_their_suite() {
 async fn the_event_log_passes_its_suite() {
     let databases = Databases::default();
     conformance::event_log(async || databases.open_still() as Arc<dyn EventLog>).await;
+}
+
+#[tokio::test]
+async fn the_stories_pass_their_suite() {
+    let databases = Databases::default();
+    conformance::stories(async |clock| {
+        let db = databases.open(clock);
+        let archive = Arc::clone(&db);
+        let tell: Tell = Box::new(move |events| {
+            let archive = Arc::clone(&archive);
+            Box::pin(async move {
+                EventLog::append(&*archive, events).await.unwrap();
+            })
+        });
+        (db as Arc<dyn Stories>, tell)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use ports::journal::{Append, Entry, ExecutionId};
 use ports::mailer::Mail;
 use ports::outbox::Settled;
 use ports::store::{Change, Direction, Expect, IndexKey, Partition, Query, Write};
-use ports::{Definitions, EventLog, Journal, Mailer, Outbox, Store};
+use ports::{Definitions, EventLog, Journal, Mailer, Outbox, Store, Stories};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

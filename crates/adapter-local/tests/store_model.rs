@@ -15,6 +15,7 @@ use std::time::Duration;
 const START: Timestamp = Timestamp::from_millis(1_795_413_600_000);
 const NAMES: [&str; 3] = ["state", "lease", "record"];
 const KEYS: [&str; 2] = ["x", "y"];
+const INDEXES: [&str; 2] = ["by-key", "by-other"];
 
 /// A condition, relative to what the model holds.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +25,14 @@ enum Wish {
     Stale,
 }
 
+/// Where an item stands: for each index a key and a sort key.
+type Places = BTreeMap<usize, (usize, u8)>;
+
 #[derive(Clone, Debug)]
 struct Put {
     /// `None` deletes.
     body: Option<u8>,
-    places: Vec<(usize, u8)>,
+    places: Places,
     expires_in: Option<u64>,
 }
 
@@ -42,7 +46,7 @@ enum Step {
 #[derive(Clone, Debug)]
 struct Held {
     item: Item,
-    places: Vec<(usize, u8)>,
+    places: Places,
 }
 
 #[derive(Default)]
@@ -57,16 +61,14 @@ impl Model {
     }
 
     /// The entries of an index group, as (sort, partition, name).
-    fn listing(&self, key: usize, now: Timestamp) -> Vec<(String, String, String)> {
+    fn listing(&self, index: usize, key: usize, now: Timestamp) -> Vec<(String, String, String)> {
         let mut entries: Vec<_> = self
             .items
             .iter()
             .filter(|((partition, name), _)| self.live(partition, name, now).is_some())
-            .flat_map(|((partition, name), held)| {
-                held.places
-                    .iter()
-                    .filter(|place| place.0 == key)
-                    .map(|(_, sort)| (sort.to_string(), partition.clone(), name.clone()))
+            .filter_map(|((partition, name), held)| {
+                let (_, sort) = held.places.get(&index).filter(|place| place.0 == key)?;
+                Some((sort.to_string(), partition.clone(), name.clone()))
             })
             .collect();
         entries.sort();
@@ -75,11 +77,11 @@ impl Model {
 }
 
 fn put() -> impl Strategy<Value = Put> {
-    let places = prop::collection::btree_set((0..KEYS.len(), 0..3u8), 0..=3);
+    let place = (0..KEYS.len(), 0..3u8);
+    let places = prop::collection::btree_map(0..INDEXES.len(), place, 0..=INDEXES.len());
     let expires_in = prop::option::weighted(0.3, 0..3_000u64);
-    (prop::option::weighted(0.8, any::<u8>()), places, expires_in).prop_map(
-        |(body, places, expires_in)| Put { body, places: places.into_iter().collect(), expires_in },
-    )
+    (prop::option::weighted(0.8, any::<u8>()), places, expires_in)
+        .prop_map(|(body, places, expires_in)| Put { body, places, expires_in })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -113,8 +115,8 @@ fn write(name: &str, expect: Expect, put: &Put, now: Timestamp) -> (Write, Optio
     };
     let body = body.to_string();
     let expires_at = put.expires_in.map(|millis| now.plus(Duration::from_millis(millis)));
-    let indexes = put.places.iter().map(|(key, sort)| IndexKey {
-        index: "by-key",
+    let indexes = put.places.iter().map(|(index, (key, sort))| IndexKey {
+        index: INDEXES[*index],
         key: KEYS[*key].to_owned(),
         sort: sort.to_string(),
     });
@@ -171,24 +173,28 @@ async fn compare(db: &LocalDb, model: &Model, now: Timestamp) {
             assert_eq!(item.as_ref(), expected.map(|held| &held.item), "{partition} {name}");
         }
     }
-    for (number, key) in KEYS.iter().enumerate() {
-        let mut expected: Vec<_> = model.listing(number, now);
+    for (index, key) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let mut expected: Vec<_> = model.listing(index, key, now);
         for direction in [Direction::Ascending, Direction::Descending] {
-            let found = list(db, key, direction).await;
+            let found = list(db, (INDEXES[index], KEYS[key]), direction).await;
             let at: Vec<_> =
                 expected.iter().map(|(_, at, name)| (at.clone(), name.clone())).collect();
-            assert_eq!(found, at, "{key} {direction:?}");
+            assert_eq!(found, at, "{index} {key} {direction:?}");
             expected.reverse();
         }
     }
 }
 
-async fn list(db: &LocalDb, key: &str, direction: Direction) -> Vec<(String, String)> {
+async fn list(
+    db: &LocalDb,
+    (index, key): (&'static str, &str),
+    direction: Direction,
+) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut after = None;
     loop {
         let key = key.to_owned();
-        let query = Query { index: "by-key", key, direction, limit: 2, after };
+        let query = Query { index, key, direction, limit: 2, after };
         let page = db.query(query).await.unwrap();
         let names = page.items.into_iter();
         found.extend(names.map(|one| (one.partition.as_str().to_owned(), one.item.name)));

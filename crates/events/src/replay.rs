@@ -310,10 +310,6 @@ impl EventLog for ReplayLog {
         Ok(found)
     }
 
-    async fn story(&self, correlation_id: &str, after: u64, limit: usize) -> Result<Vec<Archived>> {
-        self.inner.story(correlation_id, after, limit).await
-    }
-
     async fn last(&self) -> Result<u64> {
         Ok(self.last)
     }

@@ -26,6 +26,7 @@ mod scans;
 mod secrets;
 mod store;
 mod store_index;
+mod stories;
 
 pub use blobs::blobs;
 pub use clock::clock;
@@ -40,6 +41,7 @@ pub use queues::{QueuePorts, queues};
 pub use sample::{envelope, head};
 pub use secrets::{PutSecret, secrets};
 pub use store::store;
+pub use stories::{Tell, stories};
 
 use crate::error::{Kind, Result};
 use futures::FutureExt as _;

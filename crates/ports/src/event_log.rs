@@ -7,10 +7,11 @@ use crate::error::Result;
 use async_trait::async_trait;
 use contracts::{Envelope, Timestamp};
 
-/// An event in the archive.
+/// An event that is kept, in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Archived {
-    /// Its place in the archive, rising from one.
+    /// Its place, greater than zero: in an archive rising from one without a gap, in a story
+    /// rising.
     pub sequence: u64,
     /// The event.
     pub envelope: Envelope,
@@ -77,12 +78,6 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     async fn after(&self, after: u64, limit: usize) -> Result<Vec<Archived>>;
-
-    /// Reads the events of one story (correlation id) with `after < sequence`, in order.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Corrupt`.
-    async fn story(&self, correlation_id: &str, after: u64, limit: usize) -> Result<Vec<Archived>>;
 
     /// The place of the last event; zero while there is none.
     ///

@@ -24,6 +24,7 @@ pub mod record;
 pub mod saga_engine;
 pub mod secrets;
 pub mod store;
+mod stories;
 pub mod task;
 
 pub use aggregate::Aggregates;
@@ -40,3 +41,4 @@ pub use queues::{QueueMoves, QueueRegistry, Queues};
 pub use saga_engine::SagaEngine;
 pub use secrets::Secrets;
 pub use store::Store;
+pub use stories::Stories;

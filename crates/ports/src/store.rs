@@ -3,6 +3,10 @@
 //! An aggregate is a partition; its state, its records of work done and its outbox are items of
 //! that partition, so that one atomic write covers them all.
 
+mod limits;
+
+pub use limits::check_size;
+
 use crate::error::Result;
 use async_trait::async_trait;
 use contracts::{Envelope, Timestamp};
@@ -17,6 +21,15 @@ pub const PAGE_MAX: usize = 100;
 pub const INDEXES_MAX: usize = 4;
 /// The largest body of an item in bytes (DynamoDB's 400 KB, less names and indexes).
 pub const BODY_BYTES_MAX: usize = 390_000;
+/// The most bytes of bodies and events in one write (DynamoDB's 4 MB, less names and indexes).
+pub const CHANGE_BYTES_MAX: usize = 3_800_000;
+/// The longest partition, item name, index key and sort key in bytes (DynamoDB's sort key).
+pub const KEY_BYTES_MAX: usize = 1_024;
+/// The longest place in an index in bytes: sort key, partition and item name together, which a
+/// store may have to keep in one key.
+pub const PLACE_BYTES_MAX: usize = 1_000;
+/// How no item is named: so a store can keep its own items beside those of an aggregate.
+pub const RESERVED_PREFIX: &str = "outbox#";
 
 /// The unit of atomic writes: one aggregate, as `<noun>#<id>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,7 +123,7 @@ pub enum Write {
         expect: Expect,
         /// JSON text.
         body: String,
-        /// Where to find it again, at most [`INDEXES_MAX`].
+        /// Where to find it again: at most [`INDEXES_MAX`] places, each in an index of its own.
         indexes: Vec<IndexKey>,
         /// From when on it counts as absent, if ever.
         expires_at: Option<Timestamp>,
@@ -122,6 +135,24 @@ pub enum Write {
         /// The condition.
         expect: Expect,
     },
+}
+
+impl Write {
+    /// The name of the item that it writes.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Put { name, .. } | Self::Delete { name, .. } => name,
+        }
+    }
+
+    /// What must be true of the item.
+    #[must_use]
+    pub const fn expect(&self) -> Expect {
+        match self {
+            Self::Put { expect, .. } | Self::Delete { expect, .. } => *expect,
+        }
+    }
 }
 
 /// Everything one decision changes: all of it happens, durably, or nothing.
@@ -186,10 +217,11 @@ pub struct Found {
 pub trait Store: Send + Sync {
     /// Reads items of one partition in one consistent snapshot, index-aligned with `names`.
     ///
-    /// Absent and expired items are `None`. Only what is durable is seen.
+    /// Absent and expired items are `None`. Only what is durable is seen. A snapshot holds at
+    /// most [`WRITES_MAX`] items.
     ///
     /// # Errors
-    /// `Unavailable`, `Corrupt`.
+    /// `Invalid` past that limit. `Unavailable`, `Throttled`, `Corrupt`.
     async fn items(&self, partition: &Partition, names: &[&str]) -> Result<Vec<Option<Item>>>;
 
     /// Performs a change: returns once it is durable, and then it is wholly visible.
@@ -198,16 +230,20 @@ pub trait Store: Send + Sync {
     /// expected versions tell when it is tried again.
     ///
     /// # Errors
-    /// `Conflict` when a condition does not hold: nothing was written. `Invalid` past the limits
-    /// of this module. `Timeout`: it may have been written. `Unavailable`: nothing was written.
+    /// `Conflict` when a condition does not hold, or somebody else writes the same items at this
+    /// moment: nothing was written. `Invalid` past the limits of this module, for an item that
+    /// stands twice in one index, and for one without a name or with a reserved one.
+    /// `Timeout`: it may have been written. `Unavailable`, `Throttled`: nothing was written.
     async fn commit(&self, change: Change) -> Result<()>;
 
     /// Lists the items of one index group.
     ///
     /// Items that are written while a listing runs may or may not appear; none appears twice in
-    /// one listing unless its sort key changed.
+    /// one listing unless its sort key changed. What was committed a moment ago may not be listed
+    /// yet; what is listed is as it is now, and no item is listed where it no longer stands.
     ///
     /// # Errors
-    /// `Invalid` for a cursor that this store did not make. `Unavailable`, `Corrupt`.
+    /// `Invalid` for a cursor that this store did not make, and for an index that it does not
+    /// have. `Unavailable`, `Throttled`, `Corrupt`.
     async fn query(&self, query: Query) -> Result<Page<Found>>;
 }

@@ -7,14 +7,10 @@ use crate::outbox;
 use crate::writer::Request;
 use contracts::Timestamp;
 use ports::Result;
-use ports::store::{
-    BODY_BYTES_MAX, Change, Expect, INDEXES_MAX, IndexKey, Partition, WRITES_MAX, Write,
-};
+use ports::store::{BODY_BYTES_MAX, Change, Expect, IndexKey, Partition, Write, check_size};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The longest partition, item name, index key and sort key in bytes (DynamoDB's sort key).
-const KEY_BYTES_MAX: usize = 1_024;
 /// How many expired items one transaction removes in passing: a few, so that none is slow.
 const SWEEP_ITEMS_MAX: usize = 32;
 /// How long the sweep waits after it found no more.
@@ -47,15 +43,31 @@ type Place = (String, String, String);
 impl CommitChange {
     /// Checks a change and encodes what it writes; `None` when there is nothing to do.
     pub(super) fn prepare(change: Change) -> Result<Option<Self>> {
-        check(&change)?;
+        change.check()?;
         if change.writes.is_empty() && change.outbox.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self {
+        let prepared = Self {
             partition: change.partition,
             writes: change.writes.into_iter().map(Prepared::new).collect(),
             outbox: change.outbox.iter().map(outbox::encode).collect(),
-        }))
+        };
+        prepared.check_sizes()?;
+        Ok(Some(prepared))
+    }
+
+    fn check_sizes(&self) -> Result<()> {
+        if let Some(event) = self.outbox.iter().find(|event| event.len() > BODY_BYTES_MAX) {
+            let bytes = event.len();
+            return Err(invalid(format!(
+                "write an event of {bytes} bytes: the most is {BODY_BYTES_MAX}"
+            )));
+        }
+        let bodies = self.writes.iter().map(|prepared| match &prepared.write {
+            Write::Put { body, .. } => body.len(),
+            Write::Delete { .. } => 0,
+        });
+        check_size(bodies.sum::<usize>() + self.outbox.iter().map(String::len).sum::<usize>())
     }
 }
 
@@ -90,7 +102,7 @@ impl Prepared {
 
     /// Checks the condition against the row that is there, and returns that row.
     fn admit(&self, log: &Log, partition: &str, now: Timestamp) -> Result<Option<Held>, Failure> {
-        let (name, expect) = target(&self.write);
+        let (name, expect) = (self.write.name(), self.write.expect());
         let held = held(log, partition, name)?;
         let live = held
             .as_ref()
@@ -111,7 +123,7 @@ impl Prepared {
         let before = held.and_then(|held| held.indexes.as_deref());
         match &self.write {
             Write::Delete { .. } => match held {
-                Some(held) => remove(log, (partition, target(&self.write).0), held),
+                Some(held) => remove(log, (partition, self.write.name()), held),
                 None => Ok(()),
             },
             Write::Put { name, expect, body, expires_at, .. } => {
@@ -223,65 +235,4 @@ fn decode(indexes: Option<&str>) -> rusqlite::Result<BTreeSet<Place>> {
     serde_json::from_str(indexes).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, error.into())
     })
-}
-
-fn target(write: &Write) -> (&str, Expect) {
-    match write {
-        Write::Put { name, expect, .. } | Write::Delete { name, expect } => (name, *expect),
-    }
-}
-
-/// Refuses what is past the limits of the port.
-fn check(change: &Change) -> Result<()> {
-    let rows = change.writes.len() + change.outbox.len();
-    if rows > WRITES_MAX {
-        return Err(invalid(format!("write {rows} items at once: the most is {WRITES_MAX}")));
-    }
-    check_key("partition", change.partition.as_str())?;
-    let mut names = BTreeSet::new();
-    for write in &change.writes {
-        let (name, _) = target(write);
-        check_key("item name", name)?;
-        if !names.insert(name) {
-            return Err(invalid(format!("write item `{name}` twice in one change")));
-        }
-        if let Write::Put { body, indexes, .. } = write {
-            check_put(name, body, indexes)?;
-        }
-    }
-    Ok(())
-}
-
-fn check_put(name: &str, body: &str, indexes: &[IndexKey]) -> Result<()> {
-    if body.len() > BODY_BYTES_MAX {
-        let bytes = body.len();
-        return Err(invalid(format!(
-            "write {bytes} bytes to item `{name}`: the most is {BODY_BYTES_MAX}"
-        )));
-    }
-    if indexes.len() > INDEXES_MAX {
-        let places = indexes.len();
-        return Err(invalid(format!(
-            "index item `{name}` in {places} places: the most is {INDEXES_MAX}"
-        )));
-    }
-    let mut places = BTreeSet::new();
-    for place in indexes {
-        check_key("index key", &place.key)?;
-        check_key("sort key", &place.sort)?;
-        if !places.insert((place.index, &place.key, &place.sort)) {
-            return Err(invalid(format!("index item `{name}` twice in the same place")));
-        }
-    }
-    Ok(())
-}
-
-fn check_key(what: &str, key: &str) -> Result<()> {
-    if key.len() > KEY_BYTES_MAX {
-        let bytes = key.len();
-        return Err(invalid(format!(
-            "write a {what} of {bytes} bytes: the most is {KEY_BYTES_MAX}"
-        )));
-    }
-    Ok(())
 }

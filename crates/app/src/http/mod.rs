@@ -22,7 +22,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use futures::future::{Either, select};
-use ports::{Clock, EventLog, SagaEngine};
+use ports::{Clock, SagaEngine, Store};
 use resilience::breaker::Breakers;
 use resilience::desk::Desk;
 use resilience::idempotency::{IdempotencyLayer, InFlight, Leases, Mode, Recording};
@@ -49,7 +49,10 @@ pub(crate) struct Services {
     pub(crate) desk: Arc<Desk>,
     pub(crate) breakers: Arc<Breakers>,
     pub(crate) sagas: Arc<dyn SagaEngine>,
-    pub(crate) log: Arc<dyn EventLog>,
+    /// Asked whether it answers; everything else goes through a service.
+    pub(crate) store: Arc<dyn Store>,
+    /// What has happened to an order, as far as it was told.
+    pub(crate) timelines: Arc<dyn ports::Stories>,
     pub(crate) stories: Arc<Stories>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leases: Leases,

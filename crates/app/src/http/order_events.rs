@@ -90,7 +90,7 @@ impl Story {
     /// comes back.
     async fn next(&mut self) -> Option<Archived> {
         while self.read.is_empty() {
-            let page = self.services.log.story(self.id.as_str(), self.after, PAGE).await;
+            let page = self.services.timelines.story(self.id.as_str(), self.after, PAGE).await;
             let page = page
                 .inspect_err(|error| tracing::error!(error = chain(error), "an order's events"))
                 .ok()?;

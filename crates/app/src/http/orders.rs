@@ -173,7 +173,7 @@ async fn decided(services: &Services, id: &OrderId, wait: Duration) -> Answered<
 }
 
 async fn timeline(services: &Services, id: &OrderId) -> Answered<Vec<TimelineEntry>> {
-    let story = services.log.story(id.as_str(), 0, TIMELINE_MAX).await?;
+    let story = services.timelines.story(id.as_str(), 0, TIMELINE_MAX).await?;
     let mut entries: Vec<_> =
         story.iter().map(|archived| TimelineEntry::from(&archived.envelope)).collect();
     // The archive keeps the order of one aggregate's events, not that of several.

@@ -83,12 +83,6 @@ impl EventLog for MemoryLog {
         Ok(self.working()?.after(after).take(limit).collect())
     }
 
-    async fn story(&self, correlation_id: &str, after: u64, limit: usize) -> Result<Vec<Archived>> {
-        let state = self.working()?;
-        let belongs = |archived: &Archived| archived.envelope.story() == correlation_id;
-        Ok(state.after(after).filter(belongs).take(limit).collect())
-    }
-
     async fn last(&self) -> Result<u64> {
         Ok(self.working()?.archive.len() as u64)
     }

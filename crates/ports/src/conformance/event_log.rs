@@ -29,7 +29,6 @@ super::cases!(Subject;
     concurrent_appends_leave_no_gap,
     of_concurrent_appends_of_one_event_one_is_kept,
     a_reader_goes_on_where_it_stopped,
-    a_story_is_read_in_order_without_the_others,
     the_cursor_never_moves_backwards,
     redeliveries_are_due_the_longest_first,
     the_next_time_due_is_told,
@@ -135,19 +134,6 @@ async fn a_reader_goes_on_where_it_stopped(subject: Subject) {
     assert_eq!(places(worked(subject.after(2, 2).await)), [3, 4]);
     assert_eq!(places(worked(subject.after(4, 2).await)), [5]);
     assert!(worked(subject.after(5, 2).await).is_empty());
-}
-
-async fn a_story_is_read_in_order_without_the_others(subject: Subject) {
-    for n in 1..=3 {
-        append(&subject, vec![envelope("a", n), envelope("b", n), envelope("ab", n)]).await;
-    }
-    let story = worked(subject.story("a", 0, 10).await);
-    let numbers: Vec<_> = story.iter().filter_map(|one| one.envelope.metadata()).collect();
-    let numbers: Vec<_> = numbers.iter().map(|metadata| metadata.sequence).collect();
-    assert_eq!(numbers, [1, 2, 3]);
-    let first = story.first().map_or(0, |first| first.sequence);
-    assert_eq!(worked(subject.story("a", first, 1).await), story[1..2]);
-    assert!(worked(subject.story("nobody", 0, 10).await).is_empty());
 }
 
 async fn the_cursor_never_moves_backwards(subject: Subject) {

@@ -5,7 +5,8 @@ use super::{HandClock, assert_fails, run, store_index, worked};
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::store::{
-    BODY_BYTES_MAX, Change, Expect, INDEXES_MAX, Item, Partition, Store, WRITES_MAX, Write,
+    BODY_BYTES_MAX, CHANGE_BYTES_MAX, Change, Expect, INDEXES_MAX, Item, KEY_BYTES_MAX, Partition,
+    RESERVED_PREFIX, Store, WRITES_MAX, Write,
 };
 use futures::future::join_all;
 use std::sync::Arc;
@@ -253,13 +254,22 @@ async fn the_largest_change_and_the_largest_body_are_kept(subject: Subject) {
 async fn a_change_past_the_limits_is_invalid(subject: Subject) {
     let many = (0..=WRITES_MAX).map(|n| put(&n.to_string(), Expect::Absent, "{}")).collect();
     let large = "x".repeat(BODY_BYTES_MAX + 1);
-    let places = (0..=INDEXES_MAX).map(|n| place("by-key", &n.to_string(), "")).collect();
+    let indexes = ["by-key", "by-other", "by-third", "by-fourth", "by-fifth"];
+    let places: Vec<_> = indexes.map(|index| place(index, "group", "")).into();
+    assert_eq!(places.len(), INDEXES_MAX + 1);
+    let all = "x".repeat(BODY_BYTES_MAX);
+    let count = CHANGE_BYTES_MAX / BODY_BYTES_MAX + 1;
+    let heavy = (0..count).map(|n| put(&n.to_string(), Expect::Absent, &all)).collect();
     let twice = vec![put("state", Expect::Absent, "1"), put("state", Expect::Absent, "2")];
     for writes in [
         many,
         vec![put("state", Expect::Absent, &large)],
         vec![indexed("state", Expect::Absent, places)],
         twice,
+        heavy,
+        vec![put("", Expect::Absent, "{}")],
+        vec![put(&"x".repeat(KEY_BYTES_MAX + 1), Expect::Absent, "{}")],
+        vec![put(&format!("{RESERVED_PREFIX}state"), Expect::Absent, "{}")],
     ] {
         subject.refuses(change("a", writes), Kind::Invalid).await;
     }

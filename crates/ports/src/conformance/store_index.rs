@@ -4,7 +4,7 @@ use super::sample::{START, change, expiring, indexed, place, put};
 use super::store::Subject;
 use super::{assert_fails, worked};
 use crate::error::Kind;
-use crate::store::{Cursor, Direction, Expect, PAGE_MAX, Page, Query, Write};
+use crate::store::{Cursor, Direction, Expect, PAGE_MAX, PLACE_BYTES_MAX, Page, Query, Write};
 use std::time::Duration;
 
 super::cases!(Subject;
@@ -18,6 +18,8 @@ super::cases!(Subject;
     a_deleted_item_leaves_every_index,
     an_expired_item_is_not_listed,
     a_refused_change_moves_nothing,
+    an_item_stands_once_in_an_index,
+    a_place_past_the_limits_is_invalid,
     a_foreign_cursor_is_invalid,
     a_page_of_no_items_or_too_many_is_invalid,
 );
@@ -62,12 +64,10 @@ async fn a_group_is_listed_by_sort_key_in_both_directions(subject: Subject) {
 }
 
 async fn a_group_does_not_list_its_neighbours(subject: Subject) {
-    let places = vec![
-        place("by-key", "group", "1"),
-        place("by-key", "groups", "1"),
-        place("by-other", "group", "1"),
-    ];
+    let places = vec![place("by-key", "group", "1"), place("by-other", "group", "1")];
     subject.commit(change("a", vec![indexed("one", Expect::Absent, places)])).await;
+    let place_next_to_it = vec![place("by-key", "groups", "1")];
+    subject.commit(change("a", vec![indexed("next", Expect::Absent, place_next_to_it)])).await;
     let places = vec![place("by-other", "group", "1"), place("by-key", "grou", "p1")];
     subject.commit(change("a", vec![indexed("two", Expect::Absent, places)])).await;
     let found = all(&subject, listing("group", Direction::Ascending)).await;
@@ -110,12 +110,18 @@ async fn a_listed_item_is_the_stored_item(subject: Subject) {
 async fn a_rewritten_item_moves_to_its_new_places(subject: Subject) {
     insert(&subject, "a", "state", "1").await;
     insert(&subject, "b", "state", "2").await;
-    let places = vec![place("by-key", "group", "3"), place("by-key", "other", "1")];
+    let places = vec![place("by-key", "group", "3"), place("by-other", "group", "1")];
     subject.commit(change("a", vec![indexed("state", Expect::Version(1), places)])).await;
     let group = all(&subject, listing("group", Direction::Ascending)).await;
     assert_eq!(group, ["sample#b/state", "sample#a/state"]);
+    let by_other = || Query { index: "by-other", ..listing("group", Direction::Ascending) };
+    assert_eq!(all(&subject, by_other()).await, ["sample#a/state"]);
+    let moved = vec![place("by-key", "other", "1")];
+    subject.commit(change("a", vec![indexed("state", Expect::Version(2), moved)])).await;
+    assert_eq!(all(&subject, listing("group", Direction::Ascending)).await, ["sample#b/state"]);
     assert_eq!(all(&subject, listing("other", Direction::Ascending)).await, ["sample#a/state"]);
-    subject.commit(change("a", vec![put("state", Expect::Version(2), "{}")])).await;
+    assert!(all(&subject, by_other()).await.is_empty());
+    subject.commit(change("a", vec![put("state", Expect::Version(3), "{}")])).await;
     assert_eq!(all(&subject, listing("group", Direction::Ascending)).await, ["sample#b/state"]);
     assert!(all(&subject, listing("other", Direction::Ascending)).await.is_empty());
 }
@@ -152,6 +158,26 @@ async fn a_refused_change_moves_nothing(subject: Subject) {
     subject.refuses(change("a", writes), Kind::Conflict).await;
     assert_eq!(all(&subject, listing("group", Direction::Ascending)).await, ["sample#a/state"]);
     assert!(all(&subject, listing("other", Direction::Ascending)).await.is_empty());
+}
+
+async fn an_item_stands_once_in_an_index(subject: Subject) {
+    for (key, sort) in [("group", "1"), ("group", "2"), ("other", "1")] {
+        let places = vec![place("by-key", "group", "1"), place("by-key", key, sort)];
+        let twice = change("a", vec![indexed("state", Expect::Absent, places)]);
+        subject.refuses(twice, Kind::Invalid).await;
+    }
+    assert_eq!(subject.item("a", "state").await, None);
+    assert!(all(&subject, listing("group", Direction::Ascending)).await.is_empty());
+}
+
+async fn a_place_past_the_limits_is_invalid(subject: Subject) {
+    let around = "sample#a".len() + "state".len();
+    let longest = vec![place("by-key", "group", &"x".repeat(PLACE_BYTES_MAX - around))];
+    subject.commit(change("a", vec![indexed("state", Expect::Absent, longest)])).await;
+    assert_eq!(all(&subject, listing("group", Direction::Ascending)).await, ["sample#a/state"]);
+    let longer = vec![place("by-key", "group", &"x".repeat(PLACE_BYTES_MAX - around + 1))];
+    let change = change("a", vec![indexed("state", Expect::Version(1), longer)]);
+    subject.refuses(change, Kind::Invalid).await;
 }
 
 async fn a_foreign_cursor_is_invalid(subject: Subject) {
