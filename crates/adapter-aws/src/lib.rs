@@ -10,5 +10,10 @@
 //! any word of the business.
 
 pub mod clients;
+mod error;
+#[cfg(feature = "store")]
+pub mod store;
 
 pub use clients::Clients;
+#[cfg(feature = "store")]
+pub use store::Layout;
