@@ -24,6 +24,15 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
+/// An event of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committed {
+    /// Its place among the events of its aggregate, as text that sorts.
+    pub place: String,
+    /// The event.
+    pub envelope: Envelope,
+}
+
 /// What became of an event of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Became {
@@ -72,11 +81,11 @@ impl Post {
     /// Publishes a batch until all of it is settled, at the latest until `until`; the answers are
     /// index-aligned with `events`.
     ///
-    /// Events of one lane go in the order of their sequence numbers, whatever their order in the
-    /// batch: none is sent before one that comes before it is settled.
+    /// Events of one lane go in the order of their places, whatever their order in the batch: none is
+    /// sent before one that comes before it is settled.
     pub async fn publish(
         &self,
-        events: Vec<Envelope>,
+        events: Vec<Committed>,
         marks: Arc<dyn Marks>,
         until: Timestamp,
     ) -> Vec<Became> {
@@ -118,13 +127,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(events: Vec<Envelope>, marks: Arc<dyn Marks>) -> Self {
+    fn of(events: Vec<Committed>, marks: Arc<dyn Marks>) -> Self {
         let became = Mutex::new(vec![Became::Unsettled; events.len()]);
-        let mut ranked: Vec<(usize, Envelope)> = events.into_iter().enumerate().collect();
-        // Stable: strangers' events have no order of their own, and two of one change keep theirs.
-        ranked.sort_by_key(|(_, event)| event.metadata().map_or(0, |metadata| metadata.sequence));
+        let mut ranked: Vec<(usize, Committed)> = events.into_iter().enumerate().collect();
+        // A stream may hand over the events of one commit in any order.
+        ranked.sort_by(|(_, one), (_, other)| one.place.cmp(&other.place));
         let indexes = ranked.iter().map(|(index, _)| *index).collect();
-        let events = (1..).zip(ranked).map(|(sequence, (_, envelope))| {
+        let events = (1..).zip(ranked).map(|(sequence, (_, Committed { envelope, .. }))| {
             let partition = Partition::from_text(envelope.lane().into_owned());
             Pending { sequence, partition, envelope }
         });

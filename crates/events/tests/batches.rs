@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use contracts::envelope::{Detail, Metadata};
 use contracts::{Envelope, Timestamp};
-use events::batch::{Became, Marks, Post, go_out_again, starts_again_at};
+use events::batch::{Became, Committed, Marks, Post, go_out_again, starts_again_at};
 use ports::bus::{ENTRIES_MAX, EntryResult};
 use ports::{Clock, Error, EventBus, Kind, Result};
 use proptest::prelude::*;
@@ -168,7 +168,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn events(&self) -> Vec<Envelope> {
+    fn events(&self) -> Vec<Committed> {
         self.events.iter().zip(1..).map(|((lane, _), number)| event(*lane, number)).collect()
     }
 
@@ -183,7 +183,7 @@ impl Scene {
     }
 }
 
-fn event(lane: usize, number: u128) -> Envelope {
+fn event(lane: usize, number: u128) -> Committed {
     let id = uuid::Uuid::from_u128(number);
     let aggregate = format!("order#{lane}");
     let metadata = Metadata {
@@ -197,10 +197,11 @@ fn event(lane: usize, number: u128) -> Envelope {
         deadline: None,
     };
     let detail = Detail::Fact { metadata, data: serde_json::json!({}) };
-    Envelope { id, source: "ordersaga.order".into(), detail, ..Envelope::default() }
+    let envelope = Envelope { id, source: "ordersaga.order".into(), detail, ..Envelope::default() };
+    Committed { place: format!("{number:020}"), envelope }
 }
 
-fn publish(bus: &Arc<Bus>, book: &Arc<Book>, events: Vec<Envelope>) -> Vec<Became> {
+fn publish(bus: &Arc<Bus>, book: &Arc<Book>, events: Vec<Committed>) -> Vec<Became> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     let clock = Arc::clone(&bus.clock);
     let until = clock.now().plus(TIME);
