@@ -333,6 +333,10 @@ impl SagaEngine for Engine {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Head>, Refusal> {
+        let newest = MachineRef::newest(machine);
+        if self.shared.machines.runs(&newest).await?.is_none() {
+            return Err(Refusal::StateMachineDoesNotExist(newest.arn()));
+        }
         let scan = Scan::Machine(machine.to_owned(), None);
         Ok(self.shared.ports.journal.scan(scan, limit, after).await?)
     }

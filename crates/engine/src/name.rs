@@ -3,9 +3,8 @@
 //! Spec: Step Functions API reference, `StartExecution` and `CreateStateMachine`.
 
 use ports::saga_engine::Refusal;
+pub(crate) use ports::saga_engine::check_name as check;
 
-/// The longest name, in characters.
-const NAME_CHARS_MAX: usize = 80;
 /// How much of a wrong name is shown.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -17,28 +16,6 @@ pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
 /// As much of a name as is worth showing.
 pub(crate) fn shown(name: &str) -> String {
     name.chars().take(SHOWN_CHARS_MAX).collect()
-}
-
-/// Checks a name; says what is wrong with it.
-pub(crate) fn check(name: &str) -> Result<(), &'static str> {
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        return Err("it must have 1 to 80 characters");
-    }
-    if name.chars().any(|c| c.is_whitespace() || is_control(c)) {
-        return Err("it must not have white space or control characters");
-    }
-    if name.contains(['<', '>', '{', '}', '[', ']', '?', '*']) {
-        return Err("it must not have brackets or wildcards");
-    }
-    if name.contains(['"', '#', '%', '\\', '^', '|', '~', '`', '$', '&', ',', ';', ':', '/']) {
-        return Err("it must not have any of \" # % \\ ^ | ~ ` $ & , ; : /");
-    }
-    Ok(())
-}
-
-/// Control characters, and the two code points that are none at all.
-fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }
 
 #[cfg(test)]

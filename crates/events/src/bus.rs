@@ -5,12 +5,9 @@
 
 use async_trait::async_trait;
 use contracts::Envelope;
-use ports::bus::{BYTES_MAX, ENTRIES_MAX, EntryResult};
+use ports::bus::{EntryResult, check_call};
 use ports::{Error, EventBus, EventLog, Kind, Result};
 use std::sync::Arc;
-
-/// What an entry's time counts for in its size, in bytes (EventBridge's rule).
-const TIME_BYTES: usize = 14;
 
 /// An event bus over an event log.
 #[derive(Clone)]
@@ -28,10 +25,7 @@ impl EmbeddedBus {
 
 #[async_trait]
 impl EventBus for EmbeddedBus {
-    /// Publishes one to [`ENTRIES_MAX`] entries of less than [`BYTES_MAX`] in all.
-    ///
-    /// A replayed event is refused: it is in the archive already. An event published twice is
-    /// archived once.
+    /// An event published twice is archived once.
     async fn publish(&self, entries: &[Envelope]) -> Result<Vec<EntryResult>> {
         check_call(entries)?;
         let answers: Vec<EntryResult> = entries.iter().map(check_entry).collect();
@@ -42,19 +36,6 @@ impl EventBus for EmbeddedBus {
         }
         Ok(answers)
     }
-}
-
-fn check_call(entries: &[Envelope]) -> Result<()> {
-    if entries.is_empty() || entries.len() > ENTRIES_MAX {
-        let doing = format!("publish {} entries: 1 to {ENTRIES_MAX} go", entries.len());
-        return Err(Error::new(Kind::Invalid, doing));
-    }
-    let bytes: usize = entries.iter().map(entry_bytes).sum();
-    if bytes >= BYTES_MAX {
-        let doing = format!("publish {bytes} bytes at once: fewer than {BYTES_MAX} go");
-        return Err(Error::new(Kind::Invalid, doing));
-    }
-    Ok(())
 }
 
 fn check_entry(entry: &Envelope) -> EntryResult {
@@ -70,29 +51,4 @@ fn check_entry(entry: &Envelope) -> EntryResult {
         return Ok(());
     };
     Err(Error::new(Kind::Invalid, wrong))
-}
-
-/// The size of an entry as EventBridge counts it.
-pub(crate) fn entry_bytes(entry: &Envelope) -> usize {
-    let mut counter = Counter(0);
-    // Counting cannot fail, and what cannot be written as JSON cannot be an event.
-    let detail = match serde_json::to_writer(&mut counter, &entry.detail) {
-        Ok(()) => counter.0,
-        Err(_) => BYTES_MAX,
-    };
-    let resources: usize = entry.resources.iter().map(String::len).sum();
-    TIME_BYTES + entry.source.len() + entry.detail_type.len() + resources + detail
-}
-
-struct Counter(usize);
-
-impl std::io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 = self.0.saturating_add(bytes.len());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -8,11 +8,10 @@
 //! growing; the others are parked with their reason, and the lane goes on once that is recorded:
 //! else a crash could bring the parked event back behind its successor.
 
-use crate::bus::entry_bytes;
 use crate::retry::{RetryPolicy, scatter};
 use contracts::{Envelope, Timestamp};
 use ports::Error;
-use ports::bus::{BYTES_MAX, ENTRIES_MAX, EntryResult};
+use ports::bus::{BYTES_MAX, ENTRIES_MAX, EntryResult, entry_bytes};
 use ports::outbox::{Pending, Settled};
 use ports::store::Partition;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};

@@ -7,6 +7,38 @@ use async_trait::async_trait;
 use contracts::Timestamp;
 use serde_json::Value;
 
+/// The longest name of an execution, in characters.
+pub const NAME_CHARS_MAX: usize = 80;
+/// The most bytes of UTF-8 that an input has as JSON text.
+pub const INPUT_BYTES_MAX: usize = 262_144;
+
+/// Checks the name of an execution; says what is wrong with it.
+///
+/// Spec: Step Functions API reference, `StartExecution`.
+///
+/// # Errors
+/// What is wrong, as the rule that it breaks.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        return Err("it must have 1 to 80 characters");
+    }
+    if name.chars().any(|c| c.is_whitespace() || is_control(c)) {
+        return Err("it must not have white space or control characters");
+    }
+    if name.contains(['<', '>', '{', '}', '[', ']', '?', '*']) {
+        return Err("it must not have brackets or wildcards");
+    }
+    if name.contains(['"', '#', '%', '\\', '^', '|', '~', '`', '$', '&', ',', ';', ':', '/']) {
+        return Err("it must not have any of \" # % \\ ^ | ~ ` $ & , ; : /");
+    }
+    Ok(())
+}
+
+/// Control characters, and the two code points that are none at all.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')
+}
+
 /// Why an engine said no, by the names of Step Functions' API.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -78,7 +110,8 @@ impl Refusal {
 pub struct Description {
     /// Which execution.
     pub id: ExecutionId,
-    /// The hash of its definition.
+    /// What the engine calls its definition: a hash, or the ARN of a version; empty where an engine
+    /// has no name for it.
     pub definition: String,
     /// How it stands.
     pub status: Status,
@@ -141,10 +174,13 @@ pub struct Start {
 pub trait SagaEngine: Send + Sync {
     /// Starts an execution; durable when `Ok`.
     ///
-    /// Starting a running execution again with the same input is starting it once.
+    /// Starting a running execution again with the same input is starting it once, also when both
+    /// come at the same time.
     ///
     /// # Errors
-    /// See [`Refusal`].
+    /// `ExecutionAlreadyExists`: it runs with another input, or has ended. `InvalidName`,
+    /// `InvalidExecutionInput` (past [`INPUT_BYTES_MAX`]), `StateMachineDoesNotExist`. `World` of
+    /// kind `Timeout`: it may have started.
     async fn start(&self, start: Start) -> Result<(), Refusal>;
 
     /// Describes an execution.
@@ -155,8 +191,11 @@ pub trait SagaEngine: Send + Sync {
 
     /// Lists executions of a machine, the newest first.
     ///
+    /// Of a head, who asks another engine than the embedded one learns its id, its status and its
+    /// times; the rest is empty. What starts while pages are read may be missing.
+    ///
     /// # Errors
-    /// See [`Refusal`].
+    /// `StateMachineDoesNotExist`; `World` of kind `Invalid`: the cursor is none of this list's.
     async fn list(
         &self,
         machine: &str,
@@ -191,6 +230,7 @@ pub trait SagaEngine: Send + Sync {
     /// Answers a task that waits for a token; an answer to an ended task is refused.
     ///
     /// # Errors
-    /// See [`Refusal`].
+    /// `InvalidToken`: no task was ever given it. `TaskTimedOut`: the task has ended, however it
+    /// did; so does the second of two answers.
     async fn answer(&self, token: &str, callback: Callback) -> Result<(), Refusal>;
 }

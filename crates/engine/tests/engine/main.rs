@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
 
 mod activities;
+mod conformance;
 mod executions;
 mod machines;
 mod map_runs;

@@ -2,9 +2,9 @@
 
 use super::{Archive, ControlPlane, Page, PageOf, Refusal, Span};
 use crate::arn::Named;
-use crate::bus::entry_bytes;
 use crate::pattern::Pattern;
 use crate::selector::Selector;
+use ports::bus::entry_bytes;
 use std::collections::BTreeMap;
 
 /// The most archives.

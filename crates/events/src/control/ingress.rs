@@ -2,10 +2,9 @@
 
 use super::{ControlPlane, Refusal};
 use crate::arn::bus_named;
-use crate::bus::entry_bytes;
 use contracts::envelope::Detail;
 use contracts::{Envelope, Timestamp};
-use ports::bus::{BYTES_MAX, ENTRIES_MAX};
+use ports::bus::{BYTES_MAX, ENTRIES_MAX, entry_bytes};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
