@@ -3,6 +3,10 @@
 //! Owns: where functions run.
 //! Does not own: what a function does, and what a service of AWS's answers.
 
+pub mod doubles;
+pub mod faults;
+pub mod front;
 pub mod host;
 pub mod iam;
+pub mod proxy;
 pub mod template;
