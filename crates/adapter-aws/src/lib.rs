@@ -16,4 +16,4 @@ pub mod store;
 
 pub use clients::Clients;
 #[cfg(feature = "store")]
-pub use store::Layout;
+pub use store::{DynamoOutbox, DynamoStore, Layout};
