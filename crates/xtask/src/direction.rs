@@ -52,7 +52,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
         "saga-cli",
         &["adapter-local", "app", "asl", "contracts", "engine", "events", "ports", "resilience"],
     ),
-    ("system-tests", &["app", "asl", "contracts", "ports", "testkit", "xtask"]),
+    ("system-tests", &["app", "asl", "contracts", "events", "ports", "testkit", "xtask"]),
 ];
 
 /// What a service must never see, however it is called: runtimes, frameworks, clouds.

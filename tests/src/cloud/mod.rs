@@ -8,5 +8,7 @@ pub mod faults;
 pub mod front;
 pub mod host;
 pub mod iam;
+pub mod pollers;
 pub mod proxy;
 pub mod template;
+pub mod wire;
