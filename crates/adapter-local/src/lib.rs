@@ -1,4 +1,4 @@
-//! The embedded adapters: one database file for everything that must last, and the system's clock.
+//! The embedded adapters: one database file for everything that must last.
 //!
 //! ```text
 //! Store · Outbox · Journal · Definitions · EventLog · Mailer · Queues
@@ -12,7 +12,6 @@
 
 mod blobs;
 mod checkpointer;
-mod clock;
 mod cursor;
 mod definitions;
 mod desk;
@@ -20,7 +19,6 @@ mod envelope;
 mod event_log;
 mod failure;
 pub mod floor;
-mod ids;
 mod journal;
 mod lock;
 mod log;
@@ -33,9 +31,8 @@ mod secrets;
 mod store;
 mod writer;
 
+pub use adapter_os::{SystemClock, SystemIds};
 pub use blobs::LocalBlobs;
-pub use clock::SystemClock;
-pub use ids::SystemIds;
 pub use open::OpenError;
 pub use outbox::Parked;
 pub use secrets::FileSecrets;

@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use adapter_local::{FileSecrets, LocalBlobs, LocalDb, SystemClock, SystemIds};
+use adapter_local::{FileSecrets, LocalBlobs, LocalDb};
 use contracts::Timestamp;
 use ports::conformance::{self, Delivered, HandClock, PutSecret, Tell};
 use ports::{
-    Blobs, Clock, Definitions, EventLog, Ids, Journal, Mailer, Outbox, QueueRegistry, Queues,
-    Secrets, Store, Stories,
+    Blobs, Clock, Definitions, EventLog, Journal, Mailer, Outbox, QueueRegistry, Queues, Secrets,
+    Store, Stories,
 };
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -103,16 +103,6 @@ async fn the_mailbox_passes_its_suite() {
         (db as Arc<dyn Mailer>, delivered)
     })
     .await;
-}
-
-#[tokio::test]
-async fn the_system_clock_passes_its_suite() {
-    conformance::clock(async || Arc::new(SystemClock::new()) as Arc<dyn Clock>).await;
-}
-
-#[tokio::test]
-async fn the_system_ids_pass_their_suite() {
-    conformance::ids(async || Arc::new(SystemIds) as Arc<dyn Ids>).await;
 }
 
 #[tokio::test]

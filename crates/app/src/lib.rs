@@ -1,30 +1,27 @@
 //! The only crate that sees services and adapters together: configuration to a running system.
 //!
 //! ```text
-//! Config ──▶ adapters ──▶ services ──▶ seam ──▶ engine
-//!                │            │                   ▲
-//!                └─▶ outbox ──relay──▶ bus ──dispatcher──▶ engine, notification, watchers
-//! HTTP ──▶ edge ──▶ services
-//! AWS  ──▶ aws-api ──▶ engine, bus, queues
+//! embedded:  Config ──▶ one process: everything                              saga up
+//! lambda:    environment ──▶ one function: one service in one role            AWS
 //! ```
+//!
+//! The feature `embedded` is the system in one process, the feature `lambda` is its functions on
+//! AWS; a function links nothing of the former. What both are made of stands beside them: the HTTP
+//! routes and the operators' queue.
 //!
 //! Owns: what is connected to what, and the HTTP routes. Does not own: rules, durability, retries.
 
-mod aws;
-pub mod config;
-mod demo;
-mod functions;
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(feature = "embedded")]
 mod http;
-mod machines;
-mod outside;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+#[cfg(feature = "embedded")]
 mod parked;
-mod sandbox;
-mod stories;
-mod system;
-mod targets;
-pub mod telemetry;
+mod problems;
 
+#[cfg(feature = "embedded")]
+pub use embedded::{Layers, SandboxServer, StartError, System, config, telemetry};
+#[cfg(feature = "embedded")]
 pub use http::document;
-pub use outside::Layers;
-pub use sandbox::SandboxServer;
-pub use system::{StartError, System};

@@ -22,7 +22,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("events", &["contracts", "ports"]),
     ("resilience", &["contracts", "ports"]),
     ("adapter-aws", &["contracts", "ports"]),
-    ("adapter-local", &["contracts", "ports"]),
+    ("adapter-local", &["adapter-os", "contracts", "ports"]),
+    ("adapter-os", &["contracts", "ports"]),
     ("gateway", &["contracts", "ports"]),
     ("integrations", &["contracts", "ports"]),
     ("aws-api", &["asl", "contracts", "engine", "events", "ports"]),
@@ -31,7 +32,9 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "adapter-aws",
             "adapter-local",
+            "adapter-os",
             "asl",
             "aws-api",
             "contracts",

@@ -3,7 +3,7 @@
 //! Owns: which routes have which layers and limits. Does not own: the order of the layers
 //! ([`resilience::stack::edge`]).
 
-use crate::config::RequestLimits;
+use crate::embedded::config::RequestLimits;
 use crate::http::edge::Refused;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_set_is_not_there() {
-        let clock: Arc<dyn Clock> = Arc::new(adapter_local::SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(adapter_os::SystemClock::new());
         let none = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
         assert_eq!(edge_parts(&none, &clock, &[]).limits.iter().count(), 0);
         let some = RequestLimits { principal: Some(1), new_keys: Some(1), ..none };

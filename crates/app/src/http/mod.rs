@@ -15,8 +15,8 @@ mod users;
 
 pub(crate) use layers::{Edge, edge};
 
-use crate::config::RequestLimits;
-use crate::stories::Stories;
+use crate::embedded::config::RequestLimits;
+use crate::embedded::stories::Stories;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -113,7 +113,7 @@ fn routes(
 /// The OpenAPI document of version 1.
 #[must_use]
 pub fn document() -> Document {
-    let clock: Arc<dyn Clock> = Arc::new(adapter_local::SystemClock::new());
+    let clock: Arc<dyn Clock> = Arc::new(adapter_os::SystemClock::new());
     let limits = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
     // The document is the same whoever records.
     let parts = layers::edge_parts(&limits, &clock, &[]);

@@ -1,8 +1,8 @@
 //! `/v1/orders/{id}/events`: an order's life as server-sent events.
 
+use crate::embedded::stories::Watcher;
 use crate::http::Services;
 use crate::http::edge::{Answered, Id, Refusals, absent};
-use crate::stories::Watcher;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};

@@ -3,9 +3,9 @@
 //! Owns: where it listens and where its books are.
 //! Does not own: what a payment gateway does ([`gateway`]).
 
-use crate::config::Config;
-use crate::outside::key_at;
-use crate::system::{StartError, listen};
+use crate::embedded::config::Config;
+use crate::embedded::outside::key_at;
+use crate::embedded::system::{StartError, listen};
 use gateway::{Sandbox, SandboxConfig};
 use std::future::Future;
 use std::io;

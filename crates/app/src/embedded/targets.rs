@@ -1,7 +1,7 @@
 //! Whom events go to: which rule, which target.
 
+use crate::embedded::machines::{self, Machine};
 use crate::http::Services;
-use crate::machines::{self, Machine};
 use async_trait::async_trait;
 use contracts::Envelope;
 use events::arn::Home;
@@ -127,7 +127,7 @@ impl Target for Consumes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use adapter_local::SystemClock;
+    use adapter_os::SystemClock;
     use contracts::Timestamp;
 
     #[tokio::test]

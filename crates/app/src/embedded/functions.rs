@@ -74,7 +74,7 @@ fn failed(error: TaskError) -> DeliveryError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use adapter_local::SystemClock;
+    use adapter_os::SystemClock;
     use futures::future::{Ready, ok};
     use std::sync::Mutex;
     use std::task::{Context, Poll};

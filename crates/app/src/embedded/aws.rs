@@ -1,6 +1,6 @@
 //! The AWS API of a running system: what it fronts, and how clients are pointed at it.
 
-use crate::config::Config;
+use crate::embedded::config::Config;
 use adapter_local::LocalDb;
 use aws_api::{Api, EventBridge, Family, Guard, Sqs, StepFunctions};
 use engine::Engine;

@@ -9,13 +9,13 @@ pub(crate) struct Machine {
 /// Places an order; started by `OrderPlaced`.
 pub(crate) const PLACE_ORDER: Machine = Machine {
     name: "place-order",
-    definition: include_str!("../../../state-machines/place-order.asl.json"),
+    definition: include_str!("../../../../state-machines/place-order.asl.json"),
 };
 
 /// Cancels a confirmed order; started by `OrderCancelRequested`.
 pub(crate) const CANCEL_ORDER: Machine = Machine {
     name: "cancel-order",
-    definition: include_str!("../../../state-machines/cancel-order.asl.json"),
+    definition: include_str!("../../../../state-machines/cancel-order.asl.json"),
 };
 
 /// What stands for a function until it is deployed, and what it is called in this process.

@@ -1,13 +1,14 @@
 //! A running system: adapters, services, seam, engine, bus and listeners, and how they end.
 
-use crate::config::Config;
-use crate::functions::ThroughSeam;
+use crate::embedded::config::Config;
+use crate::embedded::functions::ThroughSeam;
+use crate::embedded::outside::{self, Layers, Outside};
+use crate::embedded::sandbox::SandboxServer;
+use crate::embedded::stories::Stories;
+use crate::embedded::{aws, demo, machines, targets};
 use crate::http::{self, Services};
-use crate::outside::{self, Layers, Outside};
-use crate::sandbox::SandboxServer;
-use crate::stories::Stories;
-use crate::{aws, demo, machines, targets};
-use adapter_local::{LocalDb, OpenError, SystemClock, SystemIds};
+use adapter_local::{LocalDb, OpenError};
+use adapter_os::{SystemClock, SystemIds};
 use contracts::UserId;
 use engine::{Engine, MachineRefusal};
 use events::arn::Home;

@@ -2,7 +2,7 @@
 //!
 //! Owns: what of the settings becomes which integration and which gateway. Does not own: what an integration does.
 
-use crate::config::{Config, Integrations as Settings};
+use crate::embedded::config::{Config, Integrations as Settings};
 use adapter_local::{FileSecrets, LocalDb};
 use events::EmbeddedBus;
 use gateway::{GatewayConfig, HttpGateway};

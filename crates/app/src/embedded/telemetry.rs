@@ -1,6 +1,6 @@
 //! Log lines: readable on a terminal, JSON otherwise; and the metrics of a process without a system.
 
-use crate::config::{Config, LogFormat};
+use crate::embedded::config::{Config, LogFormat};
 use crate::http::metrics::recorder;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;

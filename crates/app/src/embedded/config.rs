@@ -1,10 +1,11 @@
 //! Settings: flag beats environment beats file beats default; every problem is said at once.
 //!
-//! This is the only place that reads the environment or a configuration file.
+//! This is the only place of `saga up` that reads the environment or a configuration file.
 
 mod integrations;
 mod limits;
 
+pub use crate::problems::Problems;
 pub use integrations::Integrations;
 pub use limits::RequestLimits;
 
@@ -71,11 +72,6 @@ pub struct Config {
     /// How they are shown.
     pub log_format: LogFormat,
 }
-
-/// Something is wrong with the settings: all of it.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the configuration has problems:\n{}", .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
-pub struct Problems(pub Vec<String>);
 
 /// Where a value comes from.
 #[derive(Clone, Debug)]

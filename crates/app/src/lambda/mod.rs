@@ -1,0 +1,50 @@
+//! One function on AWS: one service in one role.
+//!
+//! ```text
+//! src/bin/<service>.rs ──▶ run(service) ──▶ environment ──▶ the role's handler, built once
+//!                                                             │
+//!                    Lambda: next event ──▶ handle(event) ◀───┘   again and again, while warm
+//! ```
+//!
+//! Each service's binary is deployed as up to three functions that differ in `ORDERSAGA_ROLE` only:
+//! `api` answers API Gateway, `tasks` answers Step Functions, `events` takes what queues, streams
+//! and schedules bring. A binary links the handlers of its own service and no other.
+//!
+//! Nothing is called and nothing is read before the first event: what a function needs of AWS it
+//! gets when it needs it, and keeps while it is warm.
+//!
+//! Owns: starting a function. Does not own: what it does with an event.
+
+mod handler;
+mod parts;
+mod service;
+pub mod settings;
+
+pub use self::handler::{Failure, Handler};
+pub use self::parts::Parts;
+pub use self::service::{Build, Role, Service};
+
+use self::settings::Env;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+/// Runs this process as a function of `service`, in the role that the environment names, until
+/// Lambda ends it.
+///
+/// # Errors
+/// The environment makes no sense (all of it is said), or Lambda's runtime API does not answer.
+pub fn run(service: &Service) -> Result<(), Error> {
+    // One event is handled at a time, so one thread is enough, and none has to be started.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(service))
+}
+
+async fn serve(service: &Service) -> Result<(), Error> {
+    let mut env = Env::of_this_process();
+    let parts = Parts::new().await;
+    let handler = service.handler(&mut env, &parts);
+    let handler = env.finish(handler)?;
+    let handler = &*handler;
+    let answer = async |event: LambdaEvent<Value>| handler.handle(event).await;
+    lambda_runtime::run(service_fn(answer)).await
+}
