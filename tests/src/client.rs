@@ -1,7 +1,7 @@
 //! An HTTP client of the order system and of its gateway, as a shop would write one.
 
 use reqwest::header::HeaderMap;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,6 +19,12 @@ pub struct Client {
     http: reqwest::Client,
     api: String,
     gateway: String,
+    /// Shown to the API, where it asks who calls.
+    token: Option<String>,
+    /// Shown to the gateway, where it asks who calls.
+    gateway_key: Option<String>,
+    /// How long to wait between two looks at what follows by itself.
+    pause: Duration,
 }
 
 /// An answer, read whole.
@@ -82,6 +88,44 @@ impl Client {
             http: http.build().unwrap(),
             api: format!("http://{api}"),
             gateway: format!("http://{gateway}"),
+            token: None,
+            gateway_key: None,
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// The same client with a token for the API, or without one.
+    #[must_use]
+    pub fn with_token(self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self }
+    }
+
+    /// The same client with a key for the gateway.
+    #[must_use]
+    pub fn with_gateway_key(self, key: &str) -> Self {
+        Self { gateway_key: Some(key.to_owned()), ..self }
+    }
+
+    /// The same client, which rests between two looks at what follows by itself: every look costs
+    /// what it looks at.
+    #[must_use]
+    pub fn with_pause(self, pause: Duration) -> Self {
+        Self { pause, ..self }
+    }
+
+    /// Rests as long as this client does between two looks.
+    pub async fn rest(&self) {
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
+        }
+    }
+
+    /// A request to the gateway.
+    fn to_gateway(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.gateway));
+        match &self.gateway_key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
         }
     }
 
@@ -100,6 +144,9 @@ impl Client {
         let mut request = self.http.request(method, format!("{}{path}", self.api));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         Answer::read(request.body(body.into()).send().await?).await
     }
@@ -169,14 +216,14 @@ impl Client {
 
     /// What the gateway has on its books for an order.
     pub async fn ledger(&self, order_id: &str) -> Value {
-        let url = format!("{}/ledger?reference={order_id}", self.gateway);
-        self.http.get(url).send().await.unwrap().json().await.unwrap()
+        let request = self.to_gateway(Method::GET, &format!("/ledger?reference={order_id}"));
+        request.send().await.unwrap().json().await.unwrap()
     }
 
     /// Gives money back at the gateway itself, as in its own console: under a key of its own.
     pub async fn refund_by_hand(&self, order_id: &str, amount_minor: i64) {
         let amount = json!({"amount_minor": amount_minor, "currency": "EUR"});
-        let request = self.http.post(format!("{}/refunds", self.gateway));
+        let request = self.to_gateway(Method::POST, "/refunds");
         let request = request.header("idempotency-key", format!("by-hand-{order_id}"));
         let body = json!({"reference": order_id, "amount": amount});
         let answer = request.json(&body).send().await.unwrap();
@@ -200,6 +247,7 @@ impl Client {
             if mails.len() >= count {
                 break;
             }
+            self.rest().await;
         }
         mails
     }
@@ -213,6 +261,7 @@ impl Client {
             if timeline.iter().filter(|entry| entry["event"] == event).count() >= times {
                 return;
             }
+            self.rest().await;
         }
         panic!("order {order_id} does not tell of {event} {times} times");
     }
@@ -232,6 +281,9 @@ impl Client {
         let mut request = self.http.get(format!("{}{path}", self.api));
         if let Some(after) = after {
             request = request.header("last-event-id", after);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         let mut response = request.send().await.unwrap();
         let (mut text, mut events) = (String::new(), Vec::new());

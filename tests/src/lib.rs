@@ -7,12 +7,15 @@
 
 pub mod client;
 pub mod cloud;
+pub mod customer;
 pub mod damage;
 pub mod invariants;
+pub mod orders;
 pub mod proxy;
 pub mod rehearsal;
 pub mod saga;
 pub mod shop;
 
 pub use client::Client;
+pub use customer::Customer;
 pub use shop::Shop;

@@ -1,20 +1,26 @@
 //! A shop: a running system in this process, one user, and a directory that goes with it.
 
-use crate::Client;
+use crate::{Client, Customer};
 use app::System;
 use app::config::Config;
-use serde_json::{Value, json};
+use std::ops::Deref;
 use std::path::Path;
 use tempfile::TempDir;
 
 /// A running system with one user.
 pub struct Shop {
-    /// How to reach it.
-    pub client: Client,
-    /// Who orders.
-    pub user_id: String,
+    customer: Customer,
     system: System,
     dir: TempDir,
+}
+
+/// What is done in a shop is done by its customer.
+impl Deref for Shop {
+    type Target = Customer;
+
+    fn deref(&self) -> &Customer {
+        &self.customer
+    }
 }
 
 /// The settings of a system in `dir` on free ports.
@@ -49,8 +55,7 @@ impl Shop {
         let mut config = config(dir.path());
         change(&mut config);
         let (system, client) = start(config).await;
-        let user_id = client.create_user("customer@example.com").await;
-        Self { client, user_id, system, dir }
+        Self { customer: Customer::join(client).await, system, dir }
     }
 
     /// Stops the system and starts it again on the same directory.
@@ -63,31 +68,13 @@ impl Shop {
         self.system.stop().await;
         between(self.dir.path());
         let (system, client) = start(config(self.dir.path())).await;
-        Self { client, system, ..self }
+        Self { customer: self.customer.at(client), system, ..self }
     }
 
     /// Where it keeps everything.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
-    }
-
-    /// An order of `quantity` of one product with a card.
-    #[must_use]
-    pub fn order(&self, sku: &str, quantity: i64, card: &str) -> Value {
-        json!({
-            "user_id": self.user_id,
-            "lines": [{"sku": sku, "quantity": quantity}],
-            "payment_method": {"card_token": card},
-        })
-    }
-
-    /// Places an order under a fresh key; answers its id.
-    pub async fn place(&self, sku: &str, quantity: i64, card: &str) -> String {
-        let key = uuid::Uuid::new_v4().to_string();
-        let answer = self.client.place(&key, &self.order(sku, quantity, card)).await.unwrap();
-        assert_eq!(answer.status, 202, "{}", answer.body);
-        answer.json()["id"].as_str().unwrap().to_owned()
     }
 
     /// Stops the system.

@@ -3,6 +3,7 @@
 //! Owns: where functions run.
 //! Does not own: what a function does, and what a service of AWS's answers.
 
+pub mod database;
 pub mod doubles;
 pub mod faults;
 pub mod front;
@@ -10,5 +11,8 @@ pub mod host;
 pub mod iam;
 pub mod pollers;
 pub mod proxy;
+mod stack;
 pub mod template;
 pub mod wire;
+
+pub use stack::Cloud;
