@@ -7,6 +7,7 @@ never says more than is so.
 from __future__ import annotations
 
 import copy
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,14 +65,22 @@ def replaced(value: Any, change: Callable[[Any], Any]) -> Any:
 def written_out(removed: set[str]) -> Callable[[Any], Any]:
     """What stands for a reference to a resource that moto does not create."""
 
+    def in_text(text: str) -> str:
+        return re.sub(r"\$\{(\w+)\}", lambda found: instead(found[1]) or found[0], text)
+
+    def instead(name: str) -> str | None:
+        return f"arn:aws:not-created:{REGION}:{ACCOUNT}:{name}" if name in removed else None
+
     def change(value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(text := value.get("Fn::Sub"), str):
+            return value if in_text(text) == text else {"Fn::Sub": in_text(text)}
         name = target(value) if isinstance(value, dict) and len(value) == 1 else None
         if name is None or name not in removed:
             return value
         function, is_alias, _ = name.partition("Aliaslive")
         if is_alias:
             return {"Fn::Sub": f"${{{function}.Arn}}:live"}
-        return f"arn:aws:not-created:{REGION}:{ACCOUNT}:{name}"
+        return instead(name)
 
     return change
 

@@ -69,7 +69,9 @@ def main() -> int:
         seen = any(check(damaged))
         failures += not seen
         say("seen" if seen else "UNSEEN", fault.title)
-    print(f"{len(usable)} checks, {len(planted.FAULTS)} planted faults, {failures} failures")
+    passed, missed = len(usable), len(CHECKS) - len(usable)
+    print(f"made {passed} checks, skipped {missed}; {len(planted.FAULTS)} planted faults")
+    print("ok" if failures == 0 else f"{failures} failures")
     return 1 if failures else 0
 
 
