@@ -15,7 +15,7 @@ import lint
 import permissions
 import planted
 import wiring
-from template import Fault, Template
+from template import Fault, Missing, Template
 
 Check = Callable[[Template], Iterator[Fault]]
 CHECKS: list[Check] = [
@@ -30,7 +30,7 @@ def say(word: str, what: str) -> None:
     print(f"{word:<8}{what}", flush=True)
 
 
-def skipped(check: Check, missing: definitions.Missing) -> bool:
+def skipped(check: Check, missing: Missing) -> bool:
     """Says loudly that a check was not made; whether that is a failure."""
     print(f"SKIPPED: {title(check)}: {missing}", file=sys.stderr, flush=True)
     return os.environ.get("ORDERSAGA_COUNTERPARTS") == "required"
@@ -47,7 +47,7 @@ def main() -> int:
     for check in CHECKS:
         try:
             faults = list(check(template))
-        except definitions.Missing as missing:
+        except Missing as missing:
             failures += skipped(check, missing)
             continue
         usable.append(check)

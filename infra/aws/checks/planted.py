@@ -325,6 +325,11 @@ def every_rule_may_send_into_a_queue(template: Template) -> None:
     del policy["Condition"]
 
 
+@fault("metrics_are_counted")
+def an_alarm_watches_what_nobody_counts(template: Template) -> None:
+    properties(template, "BreakerOpenAlarm")["MetricName"] = "ordersaga_breaker_open"
+
+
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -392,3 +397,24 @@ def a_reference_leads_nowhere(template: Template) -> None:
 @fault("sam_validates")
 def a_timeout_is_no_number(template: Template) -> None:
     properties(template, "OrderEventsFunction")["Timeout"] = "long"
+
+
+# ── workflows ────────────────────────────────────────────────────────────────────────────────────
+
+
+@fault("workflows_are_sound")
+def a_job_waits_for_one_that_there_is_not(template: Template) -> None:
+    text = template.workflows["deploy.yml"]
+    template.workflows["deploy.yml"] = text.replace("needs: deploy", "needs: deployment")
+
+
+@fault("nobody_keeps_a_key_of_aws")
+def a_workflow_keeps_a_key_of_aws(template: Template) -> None:
+    text = template.workflows["deploy.yml"]
+    template.workflows["deploy.yml"] = text + "# ${{ secrets.AWS_SECRET_ACCESS_KEY }}\n"
+
+
+@fault("nobody_keeps_a_key_of_aws")
+def a_job_deploys_outside_any_environment(template: Template) -> None:
+    text = template.workflows["deploy.yml"]
+    template.workflows["deploy.yml"] = text.replace("environment: ${{ inputs.stage }}", "env: {}")

@@ -33,6 +33,10 @@ REGION = "eu-west-1"
 UPLOADED = "s3://ordersaga-uploads/artifact"
 
 
+class Missing(Exception):
+    """A tool is not there; the message says how to get it."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that must not be: where, and what."""
@@ -45,17 +49,23 @@ class Fault:
 
 
 class Template:
-    """A SAM template, read once; `written` is what the file says, with `!Ref` as `{"Ref": …}`."""
+    """A SAM template, and the workflows that deploy it, read once.
 
-    def __init__(self, written: dict[str, Any]) -> None:
+    `written` is what the file says, with `!Ref X` as `{"Ref": "X"}`.
+    """
+
+    def __init__(self, written: dict[str, Any], workflows: dict[str, str]) -> None:
         self.written = written
+        self.workflows = workflows
 
     @classmethod
     def read(cls, path: Path = TEMPLATE) -> Template:
-        return cls(yaml_parse(path.read_text(encoding="utf-8")))
+        workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
+        texts_by_name = {each.name: each.read_text(encoding="utf-8") for each in workflows}
+        return cls(yaml_parse(path.read_text(encoding="utf-8")), texts_by_name)
 
     def copy(self) -> Template:
-        return Template(copy.deepcopy(self.written))
+        return Template(copy.deepcopy(self.written), dict(self.workflows))
 
     def text(self) -> str:
         """The file's own text as long as nobody has changed what was read; JSON, which is YAML."""

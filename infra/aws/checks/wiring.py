@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from template import TEMPLATE, Fault, Template, as_list, target, texts
+from template import ROOT, TEMPLATE, Fault, Template, as_list, target, texts
 
 # API Gateway's HTTP APIs give up after 30 seconds; a second is for the way back.
 API_TIMEOUT_MAX_S = 29
@@ -258,7 +258,19 @@ def queues_take_from_our_rules_alone(template: Template) -> Iterator[Fault]:
                 yield Fault(name, "lets every rule of everybody send")
 
 
+def metrics_are_counted(template: Template) -> Iterator[Fault]:
+    """Whatever an alarm or the dashboard shows of ours is counted somewhere in the code."""
+    counted: set[str] = set()
+    for path in (ROOT / "crates").glob("*/src/**/*.rs"):
+        counted.update(re.findall(r'"(ordersaga_\w+)"', path.read_text(encoding="utf-8")))
+    shown = [template.resources[name] for name in template.resources]
+    for name in sorted({m for text in texts(shown) for m in re.findall(r"\bordersaga_\w+", text)}):
+        if name not in counted:
+            yield Fault(name, "is shown, but nobody counts it")
+
+
 CHECKS = [
+    metrics_are_counted,
     nothing_is_dropped,
     dead_letters_raise_an_alarm,
     alarms_are_heard,
