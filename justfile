@@ -18,6 +18,10 @@ test-boto3:
 deny:
     cargo deny --offline check bans licenses sources
 
+# Builds the functions and deploys a stage of infra/aws/samconfig.toml; docs/guides/deploy-aws.md.
+deploy-aws stage="dev":
+    infra/aws/deploy {{stage}}
+
 # The life of one order, step by step.
 life:
     cargo test -p system-tests --test life_of_an_order -- --nocapture
