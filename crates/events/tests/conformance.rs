@@ -1,7 +1,5 @@
 //! The embedded bus passes the suite of buses.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use adapter_local::LocalDb;
 use events::EmbeddedBus;
 use ports::conformance::{self, Taken};
