@@ -118,8 +118,8 @@ def a_second_opinion_agrees(template: Template) -> Iterator[Fault]:
     """
     validator = ASL_VALIDATOR if ASL_VALIDATOR.exists() else shutil.which("asl-validator")
     if validator is None:
-        folder = ASL_VALIDATOR.parents[2]
-        raise Missing(f"asl-validator: npm install --prefix {folder} asl-validator@4.0.0")
+        place = ASL_VALIDATOR.parents[2]
+        raise Missing(f"asl-validator: npm install --prefix {place} asl-validator@4.0.0")
     for name, text in deployed(template):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.asl.json"

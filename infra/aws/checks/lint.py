@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from samtranslator.yaml_helper import yaml_parse
-
 from template import REGION, Fault, Missing, Template
 
 # The SAM transform puts a parameter's default in the place of some references to it, so that the

@@ -42,7 +42,7 @@ def actions_are_written_out(template: Template) -> Iterator[Fault]:
 
 
 def resources_are_named(template: Template) -> Iterator[Fault]:
-    """A wildcard in a resource stands in the list, with its reason; the list is short and in use."""
+    """A wildcard in a resource stands in the list, with its reason; the list is short and used."""
     entries = listed()["resource"]
     if len(entries) > WILDCARDS_MAX:
         yield Fault(LISTED.name, f"has {len(entries)} entries; at most {WILDCARDS_MAX} are allowed")

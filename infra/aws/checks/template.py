@@ -74,7 +74,8 @@ class Template:
 
     @property
     def resources(self) -> dict[str, Any]:
-        return self.written["Resources"]
+        resources: dict[str, Any] = self.written["Resources"]
+        return resources
 
     def of_type(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """The resources of these types: name and properties."""
@@ -106,11 +107,12 @@ class Template:
                     properties[artifact] = UPLOADED
         os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
         logging.getLogger("samtranslator").setLevel(logging.ERROR)
-        return Translator({}, Parser()).translate(template, dict(PARAMETERS))
+        result: dict[str, Any] = Translator({}, Parser()).translate(template, dict(PARAMETERS))
+        return result
 
 
 def merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """What `Globals` means: maps are joined, everything else is the function's own if it says so."""
+    """What `Globals` means: maps are joined, everything else is the function's own if it is there."""
     result = copy.deepcopy(shared)
     for key, value in own.items():
         both_maps = isinstance(value, dict) and isinstance(result.get(key), dict)

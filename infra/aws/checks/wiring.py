@@ -62,7 +62,7 @@ def nothing_is_dropped(template: Template) -> Iterator[Fault]:
 
 def dead_letters_raise_an_alarm(template: Template) -> Iterator[Fault]:
     """One message in a dead-letter queue is enough to tell somebody."""
-    watched = set()
+    watched: set[str | None] = set()
     for _, alarm in template.of_type("AWS::CloudWatch::Alarm"):
         if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible":
             if alarm["Threshold"] == 0 and alarm["ComparisonOperator"] == "GreaterThanThreshold":
@@ -103,7 +103,9 @@ def logs_come_to_an_end(template: Template) -> Iterator[Fault]:
             yield Fault(name, "has no log group of this template")
     for name, properties in template.of_type("AWS::Serverless::StateMachine"):
         logging = properties.get("Logging", {})
-        where = [d["CloudWatchLogsLogGroup"]["LogGroupArn"] for d in logging.get("Destinations", [])]
+        where = [
+            d["CloudWatchLogsLogGroup"]["LogGroupArn"] for d in logging.get("Destinations", [])
+        ]
         used += [target(arn) for arn in where]
         if not where or target(where[0]) not in groups:
             yield Fault(name, "has no log group of this template")
@@ -122,7 +124,9 @@ def secrets_are_not_in_variables(template: Template) -> Iterator[Fault]:
     for name, properties in template.functions().items():
         for variable, value in properties.get("Environment", {}).get("Variables", {}).items():
             if any("{{resolve:" in text for text in texts(value)):
-                yield Fault(f"{name}/{variable}", "holds a secret's value, for whoever sees the function")
+                yield Fault(
+                    f"{name}/{variable}", "holds a secret's value, for whoever sees the function"
+                )
             if SECRETIVE.search(variable) and target(value) not in secrets:
                 yield Fault(f"{name}/{variable}", "is no reference to a secret of this template")
     for name, parameter in template.written["Parameters"].items():
@@ -148,7 +152,11 @@ def routes_are_guarded(template: Template) -> Iterator[Fault]:
     for name in template.functions():
         for event, route in template.events(name, "HttpApi"):
             where = f"{name}/{event}"
-            if "+}" in route["Path"] or route["Method"].upper() in ("ANY", "*") or "$" in route["Path"]:
+            if (
+                "+}" in route["Path"]
+                or route["Method"].upper() in ("ANY", "*")
+                or "$" in route["Path"]
+            ):
                 yield Fault(where, "is a catch-all")
             key = (route["Method"].upper(), route["Path"])
             if key in seen:
@@ -176,7 +184,9 @@ def time_is_enough(template: Template) -> Iterator[Fault]:
     for machine, called, state, limit in calls(template):
         if functions[called]["Timeout"] >= limit:
             took = functions[called]["Timeout"]
-            yield Fault(f"{machine}/{state}", f"waits {limit} s for {called}, which may take {took} s")
+            yield Fault(
+                f"{machine}/{state}", f"waits {limit} s for {called}, which may take {took} s"
+            )
 
 
 def calls(template: Template) -> Iterator[tuple[str, str, str, int]]:
@@ -205,7 +215,9 @@ def batches_are_answered_in_part(template: Template) -> Iterator[Fault]:
             if source.get("MaximumRetryAttempts", -1) < 0:
                 yield Fault(f"{name}/{event}", "a bad record holds up its shard until it expires")
             if source.get("ParallelizationFactor", 1) != 1:
-                yield Fault(f"{name}/{event}", "two events of one aggregate may overtake each other")
+                yield Fault(
+                    f"{name}/{event}", "two events of one aggregate may overtake each other"
+                )
             if not source.get("FilterCriteria", {}).get("Filters"):
                 yield Fault(f"{name}/{event}", "is called for every write of the table")
 
