@@ -1,7 +1,7 @@
 """Places one order through a deployed API and waits until it is confirmed.
 
     python infra/aws/smoke.py --stack ordersaga-dev        # addresses and clients by the AWS CLI
-    python infra/aws/smoke.py --api http://127.0.0.1:8080  # a laptop's `saga up`, which wants no token
+    python infra/aws/smoke.py --api http://127.0.0.1:8080  # `saga up`, which wants no token
 
 It puts a product of its own on sale, gives it stock, and pays with a card of the sandbox gateway;
 where a real gateway stands, name a test card of it with `--card`. Ends with 1 and says what it saw

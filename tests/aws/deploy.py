@@ -134,7 +134,9 @@ def the_table_is_as_written(deployment: Deployment) -> Iterator[str]:
     for field in ("KeySchema", "AttributeDefinitions"):
         yield from differs(field, meant[field], there[field])
     fields = ("IndexName", "KeySchema", "Projection")
-    indexes = [{field: index[field] for field in fields} for index in there["GlobalSecondaryIndexes"]]
+    indexes = [
+        {field: index[field] for field in fields} for index in there["GlobalSecondaryIndexes"]
+    ]
     yield from differs("the indexes", meant["GlobalSecondaryIndexes"], indexes)
     yield from differs(
         "the stream",
@@ -226,9 +228,7 @@ def events_find_their_queue(deployment: Deployment) -> Iterator[str]:
     sqs = deployment.cloud("sqs")
     # Or moto hands what arrives to a function at once.
     for mapping in deployment.cloud("lambda").list_event_source_mappings()["EventSourceMappings"]:
-        deployment.cloud("lambda").update_event_source_mapping(
-            UUID=mapping["UUID"], Enabled=False
-        )
+        deployment.cloud("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     for detail_type, wanted in ROUTED.items():
         entry = {"Source": "ordersaga.order", "DetailType": detail_type, "Detail": "{}"}
         deployment.cloud("events").put_events(Entries=[{**entry, "EventBusName": STACK}])
@@ -269,7 +269,9 @@ def schedules_are_as_written(deployment: Deployment) -> Iterator[str]:
 def logs_come_to_an_end(deployment: Deployment) -> Iterator[str]:
     """Every log group has the retention of the parameter."""
     pages = deployment.cloud("logs").get_paginator("describe_log_groups").paginate()
-    there = {g["logGroupName"]: g.get("retentionInDays") for page in pages for g in page["logGroups"]}
+    there = {
+        g["logGroupName"]: g.get("retentionInDays") for page in pages for g in page["logGroups"]
+    }
     days = deployment.template.written["Parameters"]["LogRetentionDays"]["Default"]
     for name, _ in deployment.template.of_type("AWS::Logs::LogGroup"):
         yield from differs(f"{name}'s retention", days, there.get(deployment.made[name]))

@@ -112,7 +112,7 @@ class Template:
 
 
 def merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """What `Globals` means: maps are joined, everything else is the function's own if it is there."""
+    """What `Globals` means: maps are joined, everything else is its own if it is there."""
     result = copy.deepcopy(shared)
     for key, value in own.items():
         both_maps = isinstance(value, dict) and isinstance(result.get(key), dict)
