@@ -57,6 +57,17 @@ def cfn_lint_is_content_after_the_transform(template: Template) -> Iterator[Faul
     yield from lint(".json", text, "cfn-lint", *ignored, "--template")
 
 
+def what_trusts_the_workflows_is_sound(template: Template) -> Iterator[Fault]:
+    """cfn-lint is content with the roles of the workflows; only one environment is let in."""
+    yield from lint(".yaml", template.github, "cfn-lint", "--template")
+    trust = yaml_parse(template.github)["Resources"]["Workflow"]["Properties"]
+    for statement in trust["AssumeRolePolicyDocument"]["Statement"]:
+        condition = statement.get("Condition", {}).get("StringEquals", {})
+        subject = condition.get("token.actions.githubusercontent.com:sub", {})
+        if subject != {"Fn::Sub": "repo:${Repository}:environment:${Stage}"}:
+            yield Fault("github.yaml", f"lets in {subject or 'everybody on GitHub'}")
+
+
 def sam_validates(template: Template) -> Iterator[Fault]:
     """`sam validate --lint` is content."""
     arguments = ["validate", "--lint", "--template-file"]
@@ -92,6 +103,7 @@ def nobody_keeps_a_key_of_aws(template: Template) -> Iterator[Fault]:
 CHECKS = [
     cfn_lint_is_content,
     cfn_lint_is_content_after_the_transform,
+    what_trusts_the_workflows_is_sound,
     sam_validates,
     workflows_are_sound,
     nobody_keeps_a_key_of_aws,

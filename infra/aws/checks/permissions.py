@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from samtranslator.yaml_helper import yaml_parse
 from template import HERE, Fault, Template, as_list, target, texts
 
 WILDCARDS_MAX = 3
@@ -30,9 +31,17 @@ def statements(template: Template) -> Iterator[tuple[str, Statement]]:
             yield f"{name}/{statement.get('Sid', 'without a Sid')}", statement
 
 
+def of_the_pipeline(template: Template) -> Iterator[tuple[str, Statement]]:
+    """Every statement that gives the workflows' roles something."""
+    for name, resource in yaml_parse(template.github)["Resources"].items():
+        for policy in resource["Properties"].get("Policies", []):
+            for statement in as_list(policy["PolicyDocument"]["Statement"]):
+                yield f"{name}/{statement['Sid']}", statement
+
+
 def actions_are_written_out(template: Template) -> Iterator[Fault]:
     """No wildcard in an action, and nothing is granted by leaving something out."""
-    for where, statement in statements(template):
+    for where, statement in [*statements(template), *of_the_pipeline(template)]:
         for field in ("NotAction", "NotResource"):
             if field in statement:
                 yield Fault(where, f"grants by `{field}` whatever there will be one day")
@@ -47,9 +56,12 @@ def resources_are_named(template: Template) -> Iterator[Fault]:
     if len(entries) > WILDCARDS_MAX:
         yield Fault(LISTED.name, f"has {len(entries)} entries; at most {WILDCARDS_MAX} are allowed")
     needed: set[int] = set()
-    for where, statement in statements(template):
-        if not any("*" in text for text in texts(statement.get("Resource", "*"))):
-            continue
+    wild = [
+        s for s in statements(template) if any("*" in t for t in texts(s[1].get("Resource", "*")))
+    ]
+    # What the pipeline makes has no name yet, but the beginning of one.
+    wild += [s for s in of_the_pipeline(template) if "*" in as_list(s[1].get("Resource", "*"))]
+    for where, statement in wild:
         asked = set(as_list(statement["Action"]))
         covering = [i for i, entry in enumerate(entries) if asked <= set(entry["actions"])]
         if not covering:

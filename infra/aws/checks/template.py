@@ -49,23 +49,25 @@ class Fault:
 
 
 class Template:
-    """A SAM template, and the workflows that deploy it, read once.
+    """A SAM template, the workflows that deploy it, and what trusts them, read once.
 
     `written` is what the file says, with `!Ref X` as `{"Ref": "X"}`.
     """
 
-    def __init__(self, written: dict[str, Any], workflows: dict[str, str]) -> None:
+    def __init__(self, written: dict[str, Any], workflows: dict[str, str], github: str) -> None:
         self.written = written
         self.workflows = workflows
+        self.github = github
 
     @classmethod
     def read(cls, path: Path = TEMPLATE) -> Template:
         workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
         texts_by_name = {each.name: each.read_text(encoding="utf-8") for each in workflows}
-        return cls(yaml_parse(path.read_text(encoding="utf-8")), texts_by_name)
+        github = (path.parent / "github.yaml").read_text(encoding="utf-8")
+        return cls(yaml_parse(path.read_text(encoding="utf-8")), texts_by_name, github)
 
     def copy(self) -> Template:
-        return Template(copy.deepcopy(self.written), dict(self.workflows))
+        return Template(copy.deepcopy(self.written), dict(self.workflows), self.github)
 
     def text(self) -> str:
         """The file's own text as long as nobody has changed what was read; JSON, which is YAML."""
