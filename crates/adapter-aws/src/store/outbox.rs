@@ -201,7 +201,9 @@ impl DynamoOutbox {
     async fn items(&self, keys: &[EntryKey]) -> Result<Vec<Attributes>> {
         let mut items = Vec::with_capacity(keys.len());
         for some in keys.chunks(PAGE_MAX) {
-            let wanted = some.iter().map(|one| key(one.partition.as_str(), &one.name)).collect();
+            let wanted =
+                some.iter().map(|one| (one.partition.as_str().to_owned(), one.name.clone()));
+            let wanted = wanted.collect();
             let mut found = reads::batch(&self.client, &self.table, wanted).await?;
             items.extend(some.iter().filter_map(|one| {
                 found.remove(&(one.partition.as_str().to_owned(), one.name.clone()))

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Get, KeysAndAttributes, TransactGetItem};
 use ports::store::{Partition, WRITES_MAX};
 use ports::{Error, Kind, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How often a read is asked for again before it is given up.
@@ -89,19 +89,19 @@ pub(super) async fn snapshot(
     Err(Error::new(Kind::Throttled, doing()).because("somebody else writes them all the time"))
 }
 
-/// Reads the items with these keys, at most a hundred, in any order; those that are not there are
-/// left out.
+/// Reads the items with these keys (partition, name), at most a hundred; those that are not there
+/// are left out. DynamoDB refuses a batch that names an item twice: hence a set.
 ///
 /// # Errors
 /// `Throttled` when DynamoDB leaves some unread every time it is asked.
 pub(super) async fn batch(
     client: &Client,
     table: &str,
-    keys: Vec<Attributes>,
+    keys: BTreeSet<(String, String)>,
 ) -> Result<HashMap<(String, String), Attributes>> {
     let doing = || "read a batch of items".to_owned();
     let mut found = HashMap::new();
-    let mut wanted = keys;
+    let mut wanted: Vec<_> = keys.iter().map(|(partition, name)| key(partition, name)).collect();
     for nth in 0..AGAIN_MAX {
         if wanted.is_empty() {
             return Ok(found);

@@ -9,8 +9,7 @@ use ports::conformance::{HandClock, envelope};
 use ports::store::{Change, Direction, Expect, Partition, Query, Write};
 use ports::{Kind, Result, Store};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,7 +23,8 @@ type Script = Arc<dyn Fn(&str, usize) -> Option<(u16, Value)> + Send + Sync>;
 /// A DynamoDB that says what it is told to.
 struct Double {
     clients: Clients,
-    calls: Arc<AtomicUsize>,
+    /// What was asked, in order.
+    asked: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Double {
@@ -34,15 +34,15 @@ impl Double {
         let script: Script = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&calls);
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&asked);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(answer(stream, Arc::clone(&script), Arc::clone(&counted)));
+                tokio::spawn(answer(stream, Arc::clone(&script), Arc::clone(&noted)));
             }
         });
-        Self { clients: impatient(&url).await, calls }
+        Self { clients: impatient(&url).await, asked }
     }
 
     fn store(&self) -> DynamoStore {
@@ -51,7 +51,7 @@ impl Double {
     }
 
     fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+        self.asked.lock().unwrap().len()
     }
 }
 
@@ -62,9 +62,13 @@ async fn impatient(url: &str) -> Clients {
     Clients::of(&clients.config().to_builder().timeout_config(timeouts).build())
 }
 
-async fn answer(mut stream: TcpStream, script: Script, calls: Arc<AtomicUsize>) -> Option<()> {
+async fn answer(
+    mut stream: TcpStream,
+    script: Script,
+    asked: Arc<Mutex<Vec<Value>>>,
+) -> Option<()> {
     let mut request = Vec::new();
-    let (head, length) = loop {
+    let (target, start, end) = loop {
         let mut some = [0; 4_096];
         let read = stream.read(&mut some).await.ok().filter(|read| *read > 0)?;
         request.extend_from_slice(&some[..read]);
@@ -76,16 +80,22 @@ async fn answer(mut stream: TcpStream, script: Script, calls: Arc<AtomicUsize>) 
                 Some(line.trim().to_owned())
             };
             let length: usize = header("content-length:")?.parse().ok()?;
-            break (header("x-amz-target:")?, length + head.len() + 4);
+            let start = head.len() + 4;
+            break (header("x-amz-target:")?, start, start + length);
         }
     };
-    while request.len() < length {
+    while request.len() < end {
         let mut some = [0; 4_096];
         let read = stream.read(&mut some).await.ok().filter(|read| *read > 0)?;
         request.extend_from_slice(&some[..read]);
     }
-    let operation = head.split('.').next_back()?.to_owned();
-    let Some((status, body)) = script(&operation, calls.fetch_add(1, Ordering::SeqCst)) else {
+    let operation = target.split('.').next_back()?.to_owned();
+    let nth = {
+        let mut asked = asked.lock().unwrap();
+        asked.push(serde_json::from_slice(&request[start..end]).unwrap());
+        asked.len() - 1
+    };
+    let Some((status, body)) = script(&operation, nth) else {
         // Kept open, and silent.
         std::future::pending::<()>().await;
         return None;
@@ -311,6 +321,27 @@ async fn an_entry_that_an_item_has_left_lists_nothing() {
     .await;
     let page = double.store().query(listing()).await.unwrap();
     assert_eq!((page.items.len(), page.next), (0, None));
+}
+
+#[tokio::test]
+async fn an_item_that_the_index_shows_in_two_places_is_listed_once() {
+    let double = Double::saying(|operation, _| {
+        let mut before = listed(operation);
+        before["gsi1sk"] = json!({"B": "MgABc2FtcGxlI2EAAWEAAQ=="});
+        Some((
+            200,
+            match operation {
+                "query" => json!({"Items": [listed(operation), before]}),
+                _ => json!({"Responses": {"table": [listed(operation)]}, "UnprocessedKeys": {}}),
+            },
+        ))
+    })
+    .await;
+    let page = double.store().query(listing()).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+    let asked = double.asked.lock().unwrap().last().cloned().unwrap();
+    let keys = &asked["RequestItems"]["table"]["Keys"];
+    assert_eq!(keys.as_array().map(Vec::len), Some(1), "DynamoDB refuses the same key twice");
 }
 
 #[tokio::test]
