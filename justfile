@@ -14,6 +14,10 @@ test:
 test-boto3:
     tests/boto3/run
 
+# Everything that needs a counterpart of AWS: installs dynoxide and moto, and runs what needs them.
+test-aws:
+    tests/aws/run
+
 # Licences, bans and sources of dependencies; needs `cargo install cargo-deny`.
 deny:
     cargo deny --offline check bans licenses sources
