@@ -11,6 +11,7 @@
 //! Does not own: any meaning of what it keeps. No business word occurs here.
 
 mod blobs;
+mod cache;
 mod checkpointer;
 mod cursor;
 mod definitions;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use adapter_os::{SystemClock, SystemIds};
 pub use blobs::LocalBlobs;
+pub use cache::MemoryCache;
 pub use open::OpenError;
 pub use outbox::Parked;
 pub use secrets::FileSecrets;

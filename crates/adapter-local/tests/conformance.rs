@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use adapter_local::{FileSecrets, LocalBlobs, LocalDb};
+use adapter_local::{FileSecrets, LocalBlobs, LocalDb, MemoryCache};
 use contracts::Timestamp;
-use ports::conformance::{self, Delivered, HandClock, PutSecret, Tell};
+use ports::conformance::{self, Delivered, HandClock, Pass, PutSecret, Tell};
 use ports::{
-    Blobs, Clock, Definitions, EventLog, Journal, Mailer, Outbox, QueueRegistry, Queues, Secrets,
-    Store, Stories,
+    Blobs, Cache, Clock, Definitions, EventLog, Journal, Mailer, Outbox, QueueRegistry, Queues,
+    Secrets, Store, Stories,
 };
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -139,4 +139,21 @@ fn put_file(path: &std::path::Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::write(path, format!("{text}\n")).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Room for the largest value that the suite puts, beside others.
+const CACHE_BYTES: usize = 4 << 20;
+
+#[tokio::test]
+async fn the_cache_passes_its_suite() {
+    conformance::cache(async || {
+        let clock = Arc::new(HandClock::at(Timestamp::EPOCH));
+        let cache = MemoryCache::new(Arc::clone(&clock) as Arc<dyn Clock>, CACHE_BYTES);
+        let pass: Pass = Box::new(move |time| {
+            clock.advance(time);
+            Box::pin(std::future::ready(()))
+        });
+        (Arc::new(cache) as Arc<dyn Cache>, pass)
+    })
+    .await;
 }

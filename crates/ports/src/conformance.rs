@@ -12,6 +12,7 @@
 //! ```
 
 mod blobs;
+mod cache;
 mod clock;
 mod definitions;
 mod event_bus;
@@ -30,7 +31,8 @@ mod store;
 mod store_index;
 mod stories;
 
-pub use blobs::blobs;
+pub use blobs::{blobs, blobs_but};
+pub use cache::{Pass, cache};
 pub use clock::clock;
 pub use definitions::definitions;
 pub use event_bus::{Taken, event_bus};
@@ -40,7 +42,7 @@ pub use ids::ids;
 pub use journal::journal;
 pub use mailer::{Delivered, mailer};
 pub use outbox::outbox;
-pub use queues::{QueuePorts, queues};
+pub use queues::{QueuePorts, queues, queues_only};
 pub use saga_engine::{MACHINES, Machine, saga_engine};
 pub use sample::{envelope, head};
 pub use secrets::{PutSecret, secrets};

@@ -9,6 +9,7 @@
 pub mod aggregate;
 pub mod blobs;
 pub mod bus;
+pub mod cache;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -30,6 +31,7 @@ pub mod task;
 pub use aggregate::Aggregates;
 pub use blobs::Blobs;
 pub use bus::EventBus;
+pub use cache::Cache;
 pub use clock::{Clock, Ids};
 pub use error::{Error, Kind, Result};
 pub use event_log::EventLog;

@@ -50,7 +50,8 @@ pub trait Secrets: Send + Sync {
     async fn get(&self, name: &str) -> Result<Secret>;
 
     /// The secret of this name, now that `refused` is of no use any more: what another caller has
-    /// read since, or else what a read says. It may be the same as before.
+    /// read since, or else what a read says. It may be the same as before, and what was read within
+    /// the last second need not be read again.
     ///
     /// # Errors
     /// As [`Secrets::get`]; what was known is no answer.

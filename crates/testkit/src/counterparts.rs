@@ -1,4 +1,5 @@
-//! Processes that answer as services of AWS do: dynoxide for DynamoDB, moto for most.
+//! Processes that answer as services of AWS do: dynoxide for DynamoDB, moto for most, Redis for
+//! ElastiCache.
 //!
 //! Owns: finding them, starting them on a free port, waiting until they answer, stopping them.
 //! Does not own: installing them (`just test-aws` does), and what they do differently from AWS
@@ -27,8 +28,8 @@ const PORTS_TRIED: u32 = 4;
 
 /// Where `just test-aws` puts what it installs, under the home directory.
 const CACHE: &str = ".cache/ordersaga";
-/// How to get a counterpart that is absent.
-const HOW_TO_GET_IT: &str = "`just test-aws` installs it";
+/// What every Redis says to `PING`.
+const PONG: &[u8] = b"+PONG";
 
 /// A program that answers as AWS does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum Program {
     /// Most services: `ORDERSAGA_MOTO` (the path of `moto_server`), or where `just test-aws`
     /// installs it.
     Moto,
+    /// A cache: `ORDERSAGA_REDIS`, else `redis-server` on `PATH`.
+    Redis,
 }
 
 impl Program {
@@ -45,6 +48,7 @@ impl Program {
         match self {
             Self::Dynoxide => "dynoxide",
             Self::Moto => "moto_server",
+            Self::Redis => "redis-server",
         }
     }
 
@@ -52,6 +56,7 @@ impl Program {
         match self {
             Self::Dynoxide => "ORDERSAGA_DYNOXIDE",
             Self::Moto => "ORDERSAGA_MOTO",
+            Self::Redis => "ORDERSAGA_REDIS",
         }
     }
 
@@ -59,6 +64,7 @@ impl Program {
         match self {
             Self::Dynoxide => "dynoxide/bin/dynoxide",
             Self::Moto => "aws-tools/bin/moto_server",
+            Self::Redis => "redis/bin/redis-server",
         }
     }
 
@@ -75,11 +81,30 @@ impl Program {
         installed.into_iter().chain(on_path).find(|path| path.is_file())
     }
 
-    fn arguments(self, port: u16) -> [OsString; 4] {
-        let port = port.to_string();
+    const fn how_to_get_it(self) -> &'static str {
         match self {
-            Self::Dynoxide => ["--port", &port, "--log", "quiet"].map(OsString::from),
-            Self::Moto => ["--host", "127.0.0.1", "--port", &port].map(OsString::from),
+            Self::Dynoxide | Self::Moto => "`just test-aws` installs it",
+            Self::Redis => "it is the package redis-server, which `just test-aws` installs",
+        }
+    }
+
+    fn arguments(self, port: u16) -> Vec<OsString> {
+        let port = port.to_string();
+        let arguments: &[&str] = match self {
+            Self::Dynoxide => &["--port", &port, "--log", "quiet"],
+            Self::Moto => &["--host", "127.0.0.1", "--port", &port],
+            Self::Redis => &["--bind", "127.0.0.1", "--port", &port, "--save", ""],
+        };
+        arguments.iter().map(OsString::from).collect()
+    }
+
+    /// What is said to it to see whether it answers, and how its answer begins.
+    const fn greeting(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::Dynoxide | Self::Moto => {
+                (b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"HTTP/")
+            }
+            Self::Redis => (b"PING\r\n", PONG),
         }
     }
 }
@@ -99,7 +124,7 @@ impl Counterpart {
     #[must_use]
     pub fn start(program: Program, title: &str) -> Option<Self> {
         let Some(path) = program.find() else {
-            skip(title, &format!("{} is absent; {HOW_TO_GET_IT}", program.name()));
+            skip(title, &format!("{} is absent; {}", program.name(), program.how_to_get_it()));
             return None;
         };
         for _ in 0..PORTS_TRIED {
@@ -122,7 +147,7 @@ impl Counterpart {
             .unwrap_or_else(|error| panic!("start {}: {error}", path.display()));
         let mut running = Self { process, address };
         let since = Instant::now();
-        while !answers(address) {
+        while !answers(program, address) {
             if running.process.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return None;
             }
@@ -171,15 +196,16 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("a listener has an address")
 }
 
-/// Whether somebody speaks HTTP there, whatever is said.
-fn answers(address: SocketAddr) -> bool {
+/// Whether somebody speaks as this program does there, whatever is said.
+fn answers(program: Program, address: SocketAddr) -> bool {
+    let (asked, expected) = program.greeting();
     let ask = || {
         let mut stream = TcpStream::connect_timeout(&address, LOOK_TIMEOUT)?;
         stream.set_read_timeout(Some(LOOK_TIMEOUT))?;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = [0; 5];
+        stream.write_all(asked)?;
+        let mut answer = vec![0; expected.len()];
         stream.read_exact(&mut answer)?;
-        std::io::Result::Ok(&answer == b"HTTP/")
+        std::io::Result::Ok(answer == expected)
     };
     ask().unwrap_or(false)
 }
@@ -190,12 +216,12 @@ mod tests {
 
     #[test]
     fn a_free_address_is_answered_by_nobody() {
-        assert!(!answers(free_address()));
+        assert!(!answers(Program::Moto, free_address()));
     }
 
     #[test]
     fn what_is_asked_of_a_program_names_its_port() {
-        for program in [Program::Dynoxide, Program::Moto] {
+        for program in [Program::Dynoxide, Program::Moto, Program::Redis] {
             let arguments = program.arguments(4_566);
             assert!(arguments.contains(&OsString::from("4566")), "{arguments:?}");
         }

@@ -1,6 +1,6 @@
 //! Conformance of a keeper of objects.
 
-use super::{assert_fails, run, worked};
+use super::{Exceptions, assert_fails, check_exceptions, run_but, worked};
 use crate::blobs::{Blobs, PUT_BYTES_MAX, READ_BYTES_MAX};
 use crate::error::Kind;
 use futures::future::join_all;
@@ -16,7 +16,20 @@ pub async fn blobs<F>(make: impl Fn() -> F)
 where
     F: Future<Output = Arc<dyn Blobs>>,
 {
-    run("blobs", CASES, make).await;
+    blobs_but(&[], make).await;
+}
+
+/// The same, but for what a keeper cannot keep.
+///
+/// # Panics
+/// As [`blobs`], and when an exception is none.
+pub async fn blobs_but<F>(exceptions: Exceptions<'_>, make: impl Fn() -> F)
+where
+    F: Future<Output = Arc<dyn Blobs>>,
+{
+    let names: Vec<_> = CASES.iter().map(|(name, _)| *name).collect();
+    check_exceptions(exceptions, &names);
+    run_but("blobs", CASES, exceptions, make).await;
 }
 
 super::cases!(Subject;
@@ -32,6 +45,7 @@ super::cases!(Subject;
     what_was_deleted_is_gone,
     an_etag_changes_with_the_contents,
     names_that_lead_elsewhere_are_refused,
+    no_key_is_the_folder_of_another,
     an_object_larger_than_may_be_is_refused,
 );
 
@@ -160,6 +174,9 @@ async fn names_that_lead_elsewhere_are_refused(blobs: Subject) {
         assert_fails(blobs.put(bucket, "k", Vec::new()).await, Kind::Invalid);
         assert_fails(blobs.list(bucket, "", 1, None).await, Kind::Invalid);
     }
+}
+
+async fn no_key_is_the_folder_of_another(blobs: Subject) {
     put(&blobs, "k", "x").await;
     assert_fails(blobs.put(BUCKET, "k/inner", Vec::new()).await, Kind::Invalid);
 }

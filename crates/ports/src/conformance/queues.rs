@@ -4,7 +4,7 @@ mod keeping;
 mod moving;
 
 use super::sample::START;
-use super::{HandClock, assert_fails, run, worked};
+use super::{Exceptions, HandClock, assert_fails, check_exceptions, run, run_but, worked};
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::queues::{
@@ -35,16 +35,35 @@ pub async fn queues<F>(make: impl Fn(Arc<dyn Clock>) -> F)
 where
     F: Future<Output = QueuePorts>,
 {
-    let fresh = || async {
-        let clock = Arc::new(HandClock::at(START));
-        let (queues, registry, moves) = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
-        let subject = Subject { queues, registry, moves, clock };
-        subject.make("orders", Settings::default()).await;
-        subject
-    };
+    let fresh = || fresh(&make);
     run("queues", CASES, fresh).await;
     run("registry of queues", keeping::CASES, fresh).await;
     run("moves", moving::CASES, fresh).await;
+}
+
+/// Runs the suite of those who send and receive, for an adapter that keeps no queues itself: the
+/// other two ports are another adapter's over the same queues.
+///
+/// # Panics
+/// When a case fails, and when an exception is none.
+pub async fn queues_only<F>(exceptions: Exceptions<'_>, make: impl Fn(Arc<dyn Clock>) -> F)
+where
+    F: Future<Output = QueuePorts>,
+{
+    let names: Vec<_> = CASES.iter().map(|(name, _)| *name).collect();
+    check_exceptions(exceptions, &names);
+    run_but("queues", CASES, exceptions, || fresh(&make)).await;
+}
+
+async fn fresh<F>(make: &impl Fn(Arc<dyn Clock>) -> F) -> Subject
+where
+    F: Future<Output = QueuePorts>,
+{
+    let clock = Arc::new(HandClock::at(START));
+    let (queues, registry, moves) = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let subject = Subject { queues, registry, moves, clock };
+    subject.make("orders", Settings::default()).await;
+    subject
 }
 
 super::cases!(Subject;

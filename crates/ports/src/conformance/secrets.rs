@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How old an answer may be that nobody has complained about.
 const AGE_MAX: Duration = Duration::from_mins(5);
+/// How old an answer may be after a complaint.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Puts a secret where the adapter reads it, in place of the one before.
 pub type PutSecret =
@@ -85,6 +87,7 @@ async fn secrets_do_not_touch_each_other(subject: Subject) {
     (subject.put)("two", "2").await;
     assert_eq!((subject.get("one").await, subject.get("two").await), ("1".into(), "2".into()));
     (subject.put)("two", "22").await;
+    subject.clock.advance(SECOND);
     assert_eq!(subject.refresh("two", "2").await, "22");
     assert_eq!(subject.get("one").await, "1");
 }
@@ -101,7 +104,7 @@ async fn a_rotation_is_seen_at_once_by_whoever_was_refused(subject: Subject) {
     (subject.put)("key", "old").await;
     assert_eq!(subject.get("key").await, "old");
     (subject.put)("key", "new").await;
-    subject.clock.advance(Duration::from_secs(1));
+    subject.clock.advance(SECOND);
     assert_eq!(subject.refresh("key", "old").await, "new");
     assert_eq!(subject.get("key").await, "new", "and from then on by everybody");
 }
