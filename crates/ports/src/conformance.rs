@@ -40,7 +40,7 @@ pub use event_log::event_log;
 pub use hand_clock::HandClock;
 pub use ids::ids;
 pub use journal::journal;
-pub use mailer::{Delivered, mailer};
+pub use mailer::{Delivered, mailer, mailer_but};
 pub use outbox::outbox;
 pub use queues::{QueuePorts, queues, queues_only};
 pub use saga_engine::{MACHINES, Machine, saga_engine};

@@ -20,9 +20,10 @@ pub struct Mail {
 /// Sends mail.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends a mail; durable when `Ok`.
+    /// Sends a mail; durable when `Ok`. Concurrent calls are as calls one after the other.
     ///
     /// # Errors
-    /// `Unavailable`, `Throttled`, `Invalid`.
+    /// `Unavailable`, `Throttled`: it was not sent. `Timeout`: it may have been. `Denied`: we may
+    /// not send, or not from that address. `Invalid`: the recipient, or the mail, is refused.
     async fn send(&self, mail: Mail) -> Result<()>;
 }

@@ -1,11 +1,44 @@
 //! SES: what is sent, and what its refusals become.
 
-use crate::double::{Double, Said};
+use crate::double::{Asked, Double, Said};
 use adapter_aws::SesMailer;
+use ports::conformance::{self, Delivered, Excepted, Exceptions};
 use ports::mailer::Mail;
 use ports::{Kind, Mailer};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
+
+/// Why a mail's record must be kept by whoever sends it.
+const NO_IDEMPOTENCY: &str = "SES sends what it is told, as often as it is told";
+/// What SES cannot keep of the mailer's suite.
+const SES: Exceptions<'_> = &[
+    ("a_mail_sent_twice_arrives_once", Excepted::Fails, NO_IDEMPOTENCY),
+    ("of_concurrent_sends_of_one_mail_one_arrives", Excepted::Fails, NO_IDEMPOTENCY),
+];
+
+/// The mail that a call of SES sends.
+fn sent(asked: &Asked) -> Mail {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let message = &asked.body["Content"]["Simple"];
+    Mail {
+        id: asked.body["EmailTags"][0]["Value"].as_str().unwrap().parse().unwrap(),
+        to: text(&asked.body["Destination"]["ToAddresses"][0]),
+        subject: text(&message["Subject"]["Data"]),
+        body: text(&message["Body"]["Text"]["Data"]),
+    }
+}
+
+#[tokio::test]
+async fn ses_passes_the_suite_of_mailers_but_for_what_it_cannot_keep() {
+    conformance::mailer_but(SES, async || {
+        let double = Double::saying(|_| Said::with(200, json!({"MessageId": "1"}))).await;
+        let mailer = SesMailer::new(&double.clients, "shop@example.com");
+        let delivered: Delivered = Box::new(move || double.asked().iter().map(sent).collect());
+        (Arc::new(mailer) as Arc<dyn Mailer>, delivered)
+    })
+    .await;
+}
 
 fn mail() -> Mail {
     Mail {

@@ -1,6 +1,6 @@
 //! Conformance of a mailer whose mail can be looked at where it arrives.
 
-use super::{run, worked};
+use super::{Exceptions, check_exceptions, run_but, worked};
 use crate::mailer::{Mail, Mailer};
 use contracts::id;
 use futures::future::join_all;
@@ -22,11 +22,24 @@ pub async fn mailer<F>(make: impl Fn() -> F)
 where
     F: Future<Output = (Arc<dyn Mailer>, Delivered)>,
 {
+    mailer_but(&[], make).await;
+}
+
+/// The same, but for what a mailer cannot keep.
+///
+/// # Panics
+/// As [`mailer`], and when an exception is none.
+pub async fn mailer_but<F>(exceptions: Exceptions<'_>, make: impl Fn() -> F)
+where
+    F: Future<Output = (Arc<dyn Mailer>, Delivered)>,
+{
+    let names: Vec<_> = CASES.iter().map(|(name, _)| *name).collect();
+    check_exceptions(exceptions, &names);
     let fresh = || async {
         let (mailer, delivered) = make().await;
         Subject { mailer, delivered }
     };
-    run("mailer", CASES, fresh).await;
+    run_but("mailer", CASES, exceptions, fresh).await;
 }
 
 super::cases!(Subject;
