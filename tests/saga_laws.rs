@@ -20,7 +20,7 @@ const STEPS: [(&str, &str); 4] = [
 const CANCEL_STEPS: [&str; 5] =
     ["RefundPayment", "VoidPayment", "ReturnStock", "ReleaseStock", "CancelOrder"];
 /// What a step may meet in an outage: another try may help, so it is waited for.
-const OUTAGES: [&str; 11] = [
+const OUTAGES: [&str; 15] = [
     error_name::BREAKER_OPEN,
     error_name::THROTTLED,
     error_name::UNAVAILABLE,
@@ -31,6 +31,11 @@ const OUTAGES: [&str; 11] = [
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+    // A function that was killed, or whose time was up: what it did is not known.
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
     "States.Timeout",
 ];
 /// A saga whose steps fail must be decided within this time: an outage is waited for until the

@@ -11,17 +11,16 @@
 //!
 //! Owns: what is connected to what, and the HTTP routes. Does not own: rules, durability, retries.
 
+mod breakers;
 #[cfg(feature = "embedded")]
 mod embedded;
-#[cfg(feature = "embedded")]
 mod http;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-#[cfg(feature = "embedded")]
 mod parked;
 mod problems;
 
+pub use http::layers::RequestLimits;
+
 #[cfg(feature = "embedded")]
-pub use embedded::{Layers, SandboxServer, StartError, System, config, telemetry};
-#[cfg(feature = "embedded")]
-pub use http::document;
+pub use embedded::{Layers, SandboxServer, StartError, System, config, document, telemetry};

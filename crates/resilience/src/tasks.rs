@@ -22,6 +22,7 @@ use tower_service::Service;
 #[derive(Clone)]
 pub struct InProcess {
     functions: Arc<BTreeMap<&'static str, Arc<dyn Tasks>>>,
+    is_inside: bool,
 }
 
 impl InProcess {
@@ -29,7 +30,14 @@ impl InProcess {
     #[must_use]
     pub fn new(tasks: Vec<Arc<dyn Tasks>>) -> Self {
         let named = tasks.into_iter().map(|tasks| (tasks.function(), tasks));
-        Self { functions: Arc::new(named.collect()) }
+        Self { functions: Arc::new(named.collect()), is_inside: false }
+    }
+
+    /// The same inside a Lambda function, which says a no in its own words: Lambda puts them into
+    /// the cause that a state machine sees.
+    #[must_use]
+    pub fn inside_function(self) -> Self {
+        Self { is_inside: true, ..self }
     }
 
     /// Finds who is called and reads what is said.
@@ -66,6 +74,7 @@ impl Service<TaskRequest> for InProcess {
 
     fn call(&mut self, request: TaskRequest) -> Self::Future {
         let addressed = self.address(&request);
+        let is_inside = self.is_inside;
         Box::pin(async move {
             let answer = match addressed {
                 Ok((tasks, call)) => perform(&*tasks, call, TaskContext::from(&request)).await,
@@ -74,7 +83,7 @@ impl Service<TaskRequest> for InProcess {
             if let Err(error) = &answer {
                 log(&request, error);
             }
-            answer.map_err(as_function)
+            if is_inside { answer } else { answer.map_err(as_function) }
         })
     }
 }
@@ -218,6 +227,18 @@ mod tests {
         assert_eq!(error, "NothingFound");
         let said = json!({"errorMessage": "there is no such thing", "errorType": "NothingFound"});
         assert_eq!(serde_json::from_str::<Value>(&cause).unwrap(), said);
+    }
+
+    #[test]
+    fn inside_a_function_a_business_no_is_said_as_it_is() {
+        let inside = InProcess::new(vec![Arc::new(Lookup)]).inside_function();
+        let answer = block_on(inside.clone().call(TaskRequest {
+            function: "lookup".into(),
+            payload: Arc::new(json!({"task": "decline", "input": {}})),
+            ..request()
+        }));
+        let named = ("NothingFound".to_owned(), "there is no such thing".to_owned());
+        assert_eq!(answer.unwrap_err().named(), named);
     }
 
     #[test]

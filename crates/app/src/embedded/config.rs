@@ -5,9 +5,9 @@
 mod integrations;
 mod limits;
 
+pub use crate::http::layers::RequestLimits;
 pub use crate::problems::Problems;
 pub use integrations::Integrations;
-pub use limits::RequestLimits;
 
 use aws_api::Credentials;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! A small shop to play with, and the first order to paste.
 
-use crate::http::Services;
+use crate::embedded::services::Services;
 use contracts::http::{IfMatch, PageRequest};
 use contracts::{Currency, Money, Sku, UserId};
 use inventory::api::{PutProduct, SetStock};

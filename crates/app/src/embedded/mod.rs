@@ -15,14 +15,17 @@ mod aws;
 pub mod config;
 mod demo;
 mod functions;
+mod http;
 mod machines;
 mod outside;
 mod sandbox;
-pub(crate) mod stories;
+mod services;
 mod system;
 mod targets;
 pub mod telemetry;
+mod watchers;
 
+pub use http::document;
 pub use outside::Layers;
 pub use sandbox::SandboxServer;
 pub use system::{StartError, System};

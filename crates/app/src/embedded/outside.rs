@@ -2,6 +2,7 @@
 //!
 //! Owns: what of the settings becomes which integration and which gateway. Does not own: what an integration does.
 
+use crate::breakers;
 use crate::embedded::config::{Config, Integrations as Settings};
 use adapter_local::{FileSecrets, LocalDb};
 use events::EmbeddedBus;
@@ -10,22 +11,12 @@ use integrations::{Documents, Functions, HttpApis, Integrations, Router};
 use ports::secrets::Secret;
 use ports::task::Tasks;
 use ports::{Aggregates, Clock, Ids, Result, Secrets as _};
-use resilience::backoff::Exponential;
-use resilience::breaker::{self, Breakers, OverStore};
+use resilience::breaker::Breakers;
 use resilience::bulkhead::{self, Bulkheads};
 use resilience::stack::TaskParts;
 use resilience::{InProcess, Seam};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The longest a breaker stays open: probing is cheap here, and what waits for a function is to be
-/// through within 30 s of its return.
-const BREAKER_OPEN_MAX: Duration = Duration::from_secs(15);
-
-/// How long a probe may take: one that takes longer than 5 s has failed anyway, and what a process
-/// that was killed has left is to be over within 30 s, too.
-const BREAKER_PROBE_LEASE: Duration = Duration::from_secs(10);
 
 /// The functions that only our own state machines call, which suspend a step by themselves.
 const PARKS_ITSELF: [&str; 3] = [inventory::FUNCTION, order::tasks::FUNCTION, payment::FUNCTION];
@@ -77,11 +68,7 @@ pub(crate) async fn breakers(
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
 ) -> Result<Arc<Breakers>> {
-    let config = breaker::Config::default();
-    let open = Exponential { cap: BREAKER_OPEN_MAX, ..config.open };
-    let config = breaker::Config { open, probe_lease: BREAKER_PROBE_LEASE, ..config };
-    let breakers = Breakers::new(config, Arc::clone(clock), Arc::clone(ids));
-    let breakers = breakers.in_fleet(Arc::new(OverStore::new(Arc::clone(db) as _)));
+    let breakers = breakers::in_fleet(Arc::clone(db) as _, clock, ids);
     breakers.load().await?;
     Ok(Arc::new(breakers))
 }

@@ -4,9 +4,12 @@ use crate::embedded::config::Config;
 use crate::embedded::functions::ThroughSeam;
 use crate::embedded::outside::{self, Layers, Outside};
 use crate::embedded::sandbox::SandboxServer;
-use crate::embedded::stories::Stories;
-use crate::embedded::{aws, demo, machines, targets};
-use crate::http::{self, Services};
+use crate::embedded::services::Services;
+use crate::embedded::watchers::{Told, Watchers};
+use crate::embedded::{aws, demo, http, machines, targets};
+use crate::http::layers;
+use crate::http::operations::Operations;
+use crate::http::orders::Orders;
 use adapter_local::{LocalDb, OpenError};
 use adapter_os::{SystemClock, SystemIds};
 use contracts::UserId;
@@ -17,10 +20,9 @@ use events::{
 };
 use futures::FutureExt;
 use ports::task::{TaskError, TaskReply, TaskRequest, Tasks};
-use ports::{Aggregates, Clock, Ids};
+use ports::{Aggregates, Clock, Ids, SagaEngine};
 use resilience::breaker::Breakers;
 use resilience::desk::Desk;
-use resilience::idempotency::{Leases, StoreRecords};
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
@@ -137,7 +139,7 @@ impl System {
         let plane = control_plane(&db, &clock, &ids, &services, functions).await?;
         deliver(&parts, &db, &clock, &ids, &plane);
         let edge = (layers == Layers::All)
-            .then(|| http::edge(&config.limits, &clock, Arc::clone(&db) as _));
+            .then(|| http::Edge::new(&config.limits, &clock, Arc::clone(&db) as _));
         parts.run("the HTTP API", http::serve(listeners.http.0, services, edge, parts.stop()));
         let aws_address = listeners.aws.as_ref().map(|(_, address)| *address);
         if let Some((listener, at)) = listeners.aws {
@@ -398,30 +400,33 @@ fn connect(
         }
         Layers::Bare => callers(db, clock, ids, router),
     };
+    let sagas: Arc<dyn SagaEngine> = Arc::new(engine.clone());
+    let watchers = Arc::new(Watchers::default());
+    let told = Told { watchers: Arc::clone(&watchers), stopping: stopping.clone() };
     let services = Services {
+        operations: Operations {
+            orders: Arc::clone(&orders),
+            payments: Arc::clone(&payments),
+            inventory: Arc::clone(&inventory),
+            desk: Arc::clone(&desk),
+            breakers: Arc::clone(&breakers),
+            sagas: Arc::clone(&sagas),
+            stories: Arc::clone(db) as _,
+            clock: Arc::clone(clock),
+        },
+        orders: Orders { orders, stories: Arc::clone(db) as _, news: Arc::new(told) },
         users,
         inventory,
-        orders,
         payments,
         notifications: Arc::new(notification::Service::new(aggregates(), Arc::clone(db) as _)),
-        leases: leases(db, clock, ids),
-        desk: Arc::clone(&desk),
-        breakers: Arc::clone(&breakers),
-        sagas: Arc::new(engine.clone()),
+        leases: layers::leases(Arc::clone(db) as _, clock, ids),
+        sagas,
         store: Arc::clone(db) as _,
-        timelines: Arc::clone(db) as _,
-        stories: Arc::new(Stories::default()),
+        watchers,
         clock: Arc::clone(clock),
         stopping: stopping.clone(),
     };
     Connected { services: Arc::new(services), engine, functions, desk, breakers }
-}
-
-/// The leases of keys whose answers the HTTP edge records.
-fn leases(db: &Arc<LocalDb>, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Leases {
-    let records = StoreRecords::new(Arc::clone(db) as _, Arc::clone(clock));
-    Leases::new(Arc::new(records), Arc::clone(clock), Arc::clone(ids))
-        .with_spawn(Arc::new(|future| drop(tokio::spawn(future))))
 }
 
 /// Makes what calls tasks: the engine, and the bus's targets.

@@ -1,7 +1,7 @@
 //! Whom events go to: which rule, which target.
 
 use crate::embedded::machines::{self, Machine};
-use crate::http::Services;
+use crate::embedded::services::Services;
 use async_trait::async_trait;
 use contracts::Envelope;
 use events::arn::Home;
@@ -53,7 +53,7 @@ pub(crate) fn built_in(services: &Services, home: &Home) -> BuiltIn {
         saga(&machines::PLACE_ORDER),
         saga(&machines::CANCEL_ORDER),
         function("notification", Arc::new(consumer)),
-        function("watchers", Arc::clone(&services.stories) as _),
+        function("watchers", Arc::clone(&services.watchers) as _),
     ];
     BuiltIn { rules: RULES.iter().map(rule).collect(), targets }
 }

@@ -1,7 +1,7 @@
 //! Log lines: readable on a terminal, JSON otherwise; and the metrics of a process without a system.
 
 use crate::embedded::config::{Config, LogFormat};
-use crate::http::metrics::recorder;
+use crate::embedded::http::metrics::recorder;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 

@@ -240,17 +240,6 @@ pub(crate) fn recorded(answer: Answer<StoredAnswer>) -> Response {
     response
 }
 
-/// The answer to a path or a method that does not exist.
-pub(crate) fn no_such_route(status: StatusCode) -> Refused {
-    Refused::from(match status {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            Problem::new(405, "method_not_allowed", "The path does not know this method")
-        }
-        _ => Problem::new(404, "no_such_path", "There is nothing at this path")
-            .detail("the paths are listed at /openapi.json and readable at /docs"),
-    })
-}
-
 /// What is not there.
 pub(crate) fn absent(what: impl Display) -> Refused {
     Problem::new(404, "not_found", "There is no such thing").detail(format!("no {what}")).into()

@@ -1,28 +1,21 @@
-//! The layers around the handlers, and what the API's document says about them.
+//! The layers around the handlers.
 //!
 //! Owns: which routes have which layers and limits. Does not own: the order of the layers
-//! ([`resilience::stack::edge`]).
+//! ([`resilience::stack::edge`]), and how much a caller may ask.
 
-use crate::embedded::config::RequestLimits;
 use crate::http::edge::Refused;
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use contracts::problem::MEDIA_TYPE;
-use futures::future::{join_all, pending};
 use http::{Extensions, HeaderValue, header};
-use ports::{Clock, Store};
+use ports::{Clock, Ids, Store};
 use resilience::bulkhead::{self, Bulkheads, Limits as Places};
+use resilience::idempotency::{IdempotencyLayer, InFlight, Leases, Mode, Recording, StoreRecords};
 use resilience::limit::{Counts, Fleet, Limit, Limits, NewKeysSpent, Per, Rate, Shared};
-use resilience::stack::EdgeParts;
-use std::convert::Infallible;
+use resilience::stack::{self, EdgeParts};
 use std::sync::Arc;
-use std::time::Duration;
-use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::{
-    Content, Object, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder, Type,
-};
+use tower::layer::util::Identity;
+use utoipa_axum::router::OpenApiRouter;
 
 /// How many requests of a route run and wait: a request takes milliseconds, so this is more than
 /// the store takes up, and less than memory holds.
@@ -38,38 +31,98 @@ const NEW_KEYS: &str = "new-keys";
 /// The routes whose requests may wait for news.
 const WATCHED: [&str; 1] = ["/v1/orders/{id}"];
 
-/// The edge's stack, and the limits that are kept in the store.
-pub(crate) struct Edge {
-    pub(super) parts: EdgeParts,
-    fleets: Vec<Arc<Fleet>>,
+/// How much may be asked; `None`: as much as one likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Requests a second of one principal.
+    pub principal: Option<u32>,
+    /// Requests a second of one tenant.
+    pub tenant: Option<u32>,
+    /// Requests a second of one route.
+    pub route: Option<u32>,
+    /// New idempotency keys a day of one principal.
+    pub new_keys: Option<u32>,
 }
 
-impl Edge {
-    /// Borrows ahead of need for the limits that are kept in the store, for ever.
-    pub(super) async fn borrow_ahead(&self) -> Infallible {
-        join_all(self.fleets.iter().map(|fleet| fleet.run())).await;
-        pending().await
+/// The quota of new keys of a day, kept in `store` for all instances.
+pub(crate) fn new_keys(
+    shared: Shared,
+    store: Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Fleet> {
+    Fleet::new(NEW_KEYS, shared, store, Arc::clone(clock))
+}
+
+/// The leases of keys whose answers the layer records.
+pub(crate) fn leases(store: Arc<dyn Store>, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Leases {
+    let records = StoreRecords::new(store, Arc::clone(clock));
+    Leases::new(Arc::new(records), Arc::clone(clock), Arc::clone(ids))
+        .with_spawn(Arc::new(|future| drop(tokio::spawn(future))))
+}
+
+/// What is put around the handlers of routes.
+pub(crate) struct Around<'a> {
+    edge: Option<&'a EdgeParts>,
+    clock: &'a Arc<dyn Clock>,
+    in_flight: InFlight,
+    by_lease: Recording,
+}
+
+impl<'a> Around<'a> {
+    /// The stack of the edge, or without `edge` only what reads keys; `by_lease` records for the
+    /// handlers that do not.
+    pub(crate) fn new(
+        edge: Option<&'a EdgeParts>,
+        clock: &'a Arc<dyn Clock>,
+        by_lease: Recording,
+    ) -> Self {
+        Self { edge, clock, in_flight: InFlight::default(), by_lease }
+    }
+
+    /// Puts the layers around routes whose requests have no key.
+    pub(super) fn plain<S: State>(&self, routes: OpenApiRouter<S>) -> OpenApiRouter<S> {
+        match self.edge {
+            Some(edge) => routes.route_layer(stack::edge(edge, Identity::new())),
+            None => routes,
+        }
+    }
+
+    /// Puts the layers around routes whose handlers record the answer under its key.
+    pub(super) fn keyed<S: State>(&self, routes: OpenApiRouter<S>, mode: Mode) -> OpenApiRouter<S> {
+        self.with_keys(routes, self.keys(mode))
+    }
+
+    /// Puts the layers around routes whose answers the layer of keys records.
+    ///
+    /// By lease the layer itself gives answers again: whoever comes through has a new key.
+    pub(super) fn leased<S: State>(&self, routes: OpenApiRouter<S>) -> OpenApiRouter<S> {
+        let keys = self.keys(Mode::Honoured).recording(self.by_lease.clone());
+        self.with_keys(routes.route_layer(from_fn(refuse_new_keys)), keys)
+    }
+
+    fn keys(&self, mode: Mode) -> IdempotencyLayer {
+        IdempotencyLayer::new(mode, self.in_flight.clone(), Arc::clone(self.clock))
+    }
+
+    fn with_keys<S: State>(
+        &self,
+        routes: OpenApiRouter<S>,
+        keys: IdempotencyLayer,
+    ) -> OpenApiRouter<S> {
+        match self.edge {
+            Some(edge) => routes.route_layer(stack::edge(edge, keys)),
+            None => routes.route_layer(keys),
+        }
     }
 }
 
-/// Makes the edge of a server whose quotas are kept in `store`.
-pub(crate) fn edge(limits: &RequestLimits, clock: &Arc<dyn Clock>, store: Arc<dyn Store>) -> Edge {
-    // This process is the whole fleet. It holds a little without asking, so that a store that is
-    // out is not taken for a quota that is spent; each restart gives out so much again.
-    let day = |limit| Shared {
-        limit,
-        window: Duration::from_hours(24),
-        instances_max: 1,
-        standing_percent: 1,
-    };
-    let shared = limits.new_keys.map(day);
-    let fleet = shared.map(|shared| Fleet::new(NEW_KEYS, shared, store, Arc::clone(clock)));
-    let fleets: Vec<_> = fleet.into_iter().collect();
-    Edge { parts: edge_parts(limits, clock, &fleets), fleets }
-}
+/// What routes can be served with.
+pub(crate) trait State: Clone + Send + Sync + 'static {}
+
+impl<S: Clone + Send + Sync + 'static> State for S {}
 
 /// Makes the parts of the edge's stack.
-pub(super) fn edge_parts(
+pub(crate) fn edge_parts(
     limits: &RequestLimits,
     clock: &Arc<dyn Clock>,
     fleets: &[Arc<Fleet>],
@@ -116,85 +169,23 @@ pub(super) fn new_keys_spent(spent: &NewKeysSpent) -> Response {
 }
 
 /// Refuses whoever comes through with a key while the quota of new keys is spent.
-pub(super) async fn refuse_new_keys(request: Request, next: Next) -> Response {
+async fn refuse_new_keys(request: Request, next: Next) -> Response {
     match request.extensions().get::<NewKeysSpent>() {
         Some(spent) => new_keys_spent(spent),
         None => next.run(request).await,
     }
 }
 
-/// What the layers themselves answer: status, what it means, whether it says when to come again.
-const ANSWERS: [(&str, &str, bool); 3] = [
-    ("429", "A rate limit is reached: `rate_limited`", true),
-    ("503", "Too many requests are running: `too_busy`; or a part does not answer", true),
-    ("504", "The request's time is up, or a part did not answer: it may have been done", false),
-];
-
-/// Says of every call behind the layers what they read and answer.
-pub(super) fn describe(document: &mut Document) {
-    for item in document.paths.paths.values_mut() {
-        for operation in operations(item) {
-            operation.parameters.get_or_insert_default().push(RefOr::T(timeout()));
-            for (status, description, comes_back) in ANSWERS {
-                let content = Content::new(Some(Ref::from_schema_name("Problem")));
-                let mut response =
-                    ResponseBuilder::new().description(description).content(MEDIA_TYPE, content);
-                if comes_back {
-                    response = response.header("Retry-After", text("Seconds"));
-                }
-                let responses = &mut operation.responses.responses;
-                responses.insert(status.to_owned(), RefOr::T(response.build()));
-            }
-            for response in operation.responses.responses.values_mut() {
-                if let RefOr::T(response) = response {
-                    response.headers.extend(standings());
-                }
-            }
-        }
-    }
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, .. } = item;
-    [get, put, post, delete].into_iter().flatten()
-}
-
-fn timeout() -> Parameter {
-    ParameterBuilder::new()
-        .name("Request-Timeout-Ms")
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(
-            "how long you wait, in milliseconds: past it the request is dropped, and 504 answered; \
-             at most 60000, and 45000 if you say nothing",
-        ))
-        .schema(Some(Object::with_type(Type::Integer)))
-        .build()
-}
-
-/// How the limits stand after a request.
-fn standings() -> [(String, RefOr<Header>); 2] {
-    let of = |name: &str, header| (name.to_owned(), RefOr::T(header));
-    [
-        of("RateLimit-Policy", text("The limits: `\"principal\";q=5000;w=1`")),
-        of("RateLimit", text("What is left of them: `\"principal\";r=4999;t=1`")),
-    ]
-}
-
-fn text(description: &str) -> Header {
-    HeaderBuilder::new()
-        .schema(Some(Object::with_type(Type::String)))
-        .description(Some(description))
-        .build()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::orders::{self, Orders};
 
     #[test]
     fn every_route_that_may_wait_for_news_is_there() {
-        let document = crate::http::document();
+        let clock: Arc<dyn Clock> = Arc::new(adapter_os::SystemClock::new());
+        let around = Around::new(None, &clock, Recording::WithEffect);
+        let document = orders::routes::<Orders>(&around).into_openapi();
         for route in WATCHED {
             assert!(document.paths.paths.contains_key(route), "{route}");
         }
@@ -203,7 +194,7 @@ mod tests {
     #[test]
     fn a_limit_that_is_not_set_is_not_there() {
         let clock: Arc<dyn Clock> = Arc::new(adapter_os::SystemClock::new());
-        let none = RequestLimits { principal: None, tenant: None, route: None, new_keys: None };
+        let none = RequestLimits::default();
         assert_eq!(edge_parts(&none, &clock, &[]).limits.iter().count(), 0);
         let some = RequestLimits { principal: Some(1), new_keys: Some(1), ..none };
         let parts = edge_parts(&some, &clock, &[]);

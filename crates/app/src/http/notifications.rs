@@ -1,8 +1,8 @@
 //! `/v1/notifications`: the mails sent about an order.
 
-use crate::http::Services;
 use crate::http::edge::{Answered, Pairs, Refusals, listed};
-use axum::extract::State;
+use crate::http::layers::{self, Around};
+use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use contracts::http::Listing;
 use notification::api::{ListNotifications, NotificationView};
@@ -10,8 +10,14 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(list))
+/// What the handlers reach.
+pub(crate) type Notifications = Arc<notification::Service>;
+
+pub(crate) fn routes<S: layers::State>(around: &Around<'_>) -> OpenApiRouter<S>
+where
+    Notifications: FromRef<S>,
+{
+    around.plain(OpenApiRouter::new().routes(routes!(list)))
 }
 
 /// Lists the mails about an order, the oldest first.
@@ -21,7 +27,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
         ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<NotificationView>),
         Refusals))]
-async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
-    let mails = listed(services.notifications.list(ListNotifications::read(&pairs)?).await)?;
+async fn list(
+    State(notifications): State<Notifications>,
+    Pairs(pairs): Pairs,
+) -> Answered<Response> {
+    let mails = listed(notifications.list(ListNotifications::read(&pairs)?).await)?;
     Ok(axum::Json(mails).into_response())
 }

@@ -1,15 +1,20 @@
-//! `/v1/breakers` and `/v1/parked`: what operators look at and decide.
+//! `/v1/breakers`, `/v1/parked` and `/v1/orders/{id}/resume`: what operators look at and decide.
 
-use crate::http::Services;
-use crate::http::edge::{Answered, Id, Json, Pairs, Refusals, Refused, absent, listed};
+use crate::http::edge::{Answered, Id, Json, Nothing, Pairs, Refusals, Refused, absent, listed};
+use crate::http::layers::{self, Around};
+use crate::http::orders::timeline;
 use crate::parked::{self, Entry, EntryId, Kind, Resolve, Resolved, Wanted};
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, Path, State};
 use axum::response::{IntoResponse, Response};
-use contracts::Timestamp;
 use contracts::fields::Object;
 use contracts::http::Listing;
+use contracts::{OrderId, Problem, Timestamp};
 use http::StatusCode;
-use resilience::breaker::{self, NAME_BYTES_MAX, View};
+use order::api::OrderView;
+use ports::saga_engine::Callback;
+use ports::{Clock, SagaEngine, Stories};
+use resilience::breaker::{self, Breakers, NAME_BYTES_MAX, View};
+use resilience::desk::Desk;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -17,18 +22,32 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new()
+/// What the handlers reach.
+#[derive(Clone)]
+pub(crate) struct Operations {
+    pub(crate) orders: Arc<order::Service>,
+    pub(crate) payments: Arc<payment::Service>,
+    pub(crate) inventory: Arc<inventory::Service>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) breakers: Arc<Breakers>,
+    pub(crate) sagas: Arc<dyn SagaEngine>,
+    pub(crate) stories: Arc<dyn Stories>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+pub(crate) fn routes<S: layers::State>(around: &Around<'_>) -> OpenApiRouter<S>
+where
+    Operations: FromRef<S>,
+{
+    // A lost answer can be had again; the layer records, for the effect is in a saga's journal.
+    let leased = OpenApiRouter::new().routes(routes!(resolve_parked)).routes(routes!(resume_order));
+    let plain = OpenApiRouter::new()
         .routes(routes!(list_breakers))
         .routes(routes!(show_breaker))
         .routes(routes!(switch_breaker))
         .routes(routes!(list_parked))
-        .routes(routes!(show_parked))
-}
-
-/// What honours a key that is sent: a lost answer can be had again.
-pub(super) fn routes_that_honour_a_key() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(resolve_parked))
+        .routes(routes!(show_parked));
+    around.leased(leased).merge(around.plain(plain))
 }
 
 /// Whether, and how, a breaker judges.
@@ -180,8 +199,8 @@ impl From<View> for BreakerView {
 #[utoipa::path(get, path = "/v1/breakers", operation_id = "list_breakers", tag = "operations",
     responses((status = 200, description = "What was asked for", body = Listing<BreakerView>),
         Refusals))]
-async fn list_breakers(State(services): State<Arc<Services>>) -> Answered<Response> {
-    let items: Vec<_> = services.breakers.views().into_iter().map(BreakerView::from).collect();
+async fn list_breakers(State(operations): State<Operations>) -> Answered<Response> {
+    let items: Vec<_> = operations.breakers.views().into_iter().map(BreakerView::from).collect();
     Ok(axum::Json(Listing { items, next_cursor: None }).into_response())
 }
 
@@ -190,10 +209,10 @@ async fn list_breakers(State(services): State<Arc<Services>>) -> Answered<Respon
     tag = "operations", params(("name" = String, Path)),
     responses((status = 200, description = "What was asked for", body = BreakerView), Refusals))]
 async fn show_breaker(
-    State(services): State<Arc<Services>>,
+    State(operations): State<Operations>,
     Path(name): Path<String>,
 ) -> Answered<Response> {
-    let view = services.breakers.view(&name).ok_or_else(|| no_breaker(&services, &name))?;
+    let view = operations.breakers.view(&name).ok_or_else(|| no_breaker(&operations, &name))?;
     Ok(axum::Json(BreakerView::from(view)).into_response())
 }
 
@@ -203,7 +222,7 @@ async fn show_breaker(
     responses((status = 200, description = "It judges so from now on", body = BreakerView),
         Refusals))]
 async fn switch_breaker(
-    State(services): State<Arc<Services>>,
+    State(operations): State<Operations>,
     Path(name): Path<String>,
     Json(body): Json,
 ) -> Answered<Response> {
@@ -211,22 +230,24 @@ async fn switch_breaker(
     let mode = read.required("mode", Mode::read);
     let mode = read.finish_with(mode)?;
     // A name that nobody calls by is a typing error: it would switch nothing.
-    if !is_called(&services, &name) {
-        return Err(no_breaker(&services, &name));
+    if !is_called(&operations, &name) {
+        return Err(no_breaker(&operations, &name));
     }
-    services.breakers.switch(&name, mode.into()).await?;
-    let view = services.breakers.view(&name).ok_or_else(|| no_breaker(&services, &name))?;
+    operations.breakers.switch(&name, mode.into()).await?;
+    let view = operations.breakers.view(&name).ok_or_else(|| no_breaker(&operations, &name))?;
     Ok(axum::Json(BreakerView::from(view)).into_response())
 }
 
 /// Whether a breaker has this name, or one will once the function is called.
-fn is_called(services: &Services, name: &str) -> bool {
+fn is_called(operations: &Operations, name: &str) -> bool {
     let ours = [order::tasks::FUNCTION, inventory::FUNCTION, payment::FUNCTION];
-    name.len() <= NAME_BYTES_MAX && (ours.contains(&name) || services.breakers.view(name).is_some())
+    name.len() <= NAME_BYTES_MAX
+        && (ours.contains(&name) || operations.breakers.view(name).is_some())
 }
 
-fn no_breaker(services: &Services, name: &str) -> Refused {
-    let known: Vec<String> = services.breakers.views().into_iter().map(|view| view.name).collect();
+fn no_breaker(operations: &Operations, name: &str) -> Refused {
+    let known: Vec<String> =
+        operations.breakers.views().into_iter().map(|view| view.name).collect();
     let shown: String = name.chars().take(NAME_BYTES_MAX).collect();
     let there_are = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
     absent(format_args!("breaker `{shown}`; there are: {there_are}"))
@@ -240,10 +261,10 @@ fn no_breaker(services: &Services, name: &str) -> Refused {
         ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<Entry>), Refusals))]
 async fn list_parked(
-    State(services): State<Arc<Services>>,
+    State(operations): State<Operations>,
     Pairs(pairs): Pairs,
 ) -> Answered<Response> {
-    let page = listed(parked::list(&services, Wanted::read(&pairs)?).await)?;
+    let page = listed(parked::list(&operations, Wanted::read(&pairs)?).await)?;
     Ok(axum::Json(page).into_response())
 }
 
@@ -252,10 +273,10 @@ async fn list_parked(
     params(("id" = String, Path)),
     responses((status = 200, description = "What was asked for", body = Entry), Refusals))]
 async fn show_parked(
-    State(services): State<Arc<Services>>,
+    State(operations): State<Operations>,
     Id(id): Id<EntryId>,
 ) -> Answered<Response> {
-    let entry = parked::find(&services, &id).await?;
+    let entry = parked::find(&operations, &id).await?;
     let entry = entry.ok_or_else(|| absent(format_args!("`{id}` that stands still")))?;
     Ok(axum::Json(entry).into_response())
 }
@@ -271,11 +292,35 @@ async fn show_parked(
     request_body = Resolve,
     responses((status = 202, description = "Accepted: it goes on", body = Resolved), Refusals))]
 async fn resolve_parked(
-    State(services): State<Arc<Services>>,
+    State(operations): State<Operations>,
     Id(id): Id<EntryId>,
     Json(body): Json,
 ) -> Answered<Response> {
     let resolve = Resolve::read(&body)?;
-    let resolved = parked::resolve(&services, &id, resolve).await?;
+    let resolved = parked::resolve(&operations, &id, resolve).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(resolved)).into_response())
+}
+
+/// Lets a parked order go on with the step that could not be finished: for operators, once what
+/// stood in the way is gone.
+#[utoipa::path(post, path = "/v1/orders/{id}/resume", operation_id = "resume_order",
+    tag = "operations",
+    params(("id" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 202, description = "Accepted: a saga goes on with it", body = OrderView),
+        Refusals))]
+async fn resume_order(
+    State(operations): State<Operations>,
+    Id(id): Id<OrderId>,
+    Nothing: Nothing,
+) -> Answered<Response> {
+    let stored = operations.orders.find(&id).await?;
+    let stored = stored.ok_or_else(|| absent(format_args!("order {id}")))?;
+    let obstacle = operations.orders.obstacle(&id).await?.ok_or_else(|| {
+        let problem = Problem::new(409, "not_parked", "The order is not parked");
+        problem.detail("only an order of status `parked` waits for an operator")
+    })?;
+    let go_on = Callback::Success(serde_json::json!({}));
+    operations.sagas.answer(&obstacle.task_token, go_on).await?;
+    let view = OrderView::of(&stored, timeline(&*operations.stories, &id).await?);
+    Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response())
 }

@@ -1,28 +1,32 @@
 //! `/v1/orders/{id}/events`: an order's life as server-sent events.
 
-use crate::embedded::stories::Watcher;
-use crate::http::Services;
 use crate::http::edge::{Answered, Id, Refusals, absent};
-use axum::extract::State;
+use crate::http::layers::{self, Around};
+use crate::http::news::Watcher;
+use crate::http::orders::Orders;
+use axum::extract::{FromRef, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use contracts::{OrderId, Problem};
 use futures::stream;
 use http::HeaderMap;
+use ports::Stories;
 use ports::event_log::Archived;
 use ports::task::chain;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// How many events are read from the archive at once.
 const PAGE: usize = 100;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(events))
+pub(super) fn routes<S: layers::State>(around: &Around<'_>) -> OpenApiRouter<S>
+where
+    Orders: FromRef<S>,
+{
+    around.plain(OpenApiRouter::new().routes(routes!(events)))
 }
 
 /// Tells an order's life: what has happened, then what happens.
@@ -35,18 +39,17 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
     body = String),
         Refusals))]
 async fn events(
-    State(services): State<Arc<Services>>,
+    State(orders): State<Orders>,
     Id(id): Id<OrderId>,
     headers: HeaderMap,
 ) -> Answered<Response> {
-    if services.orders.find(&id).await?.is_none() {
+    if orders.orders.find(&id).await?.is_none() {
         return Err(absent(format_args!("order {id}")));
     }
     let after = last_event_id(&headers)?;
     let story = Story {
-        watcher: services.stories.watch(id.as_str()),
-        stopping: services.stopping.clone(),
-        services,
+        watcher: orders.news.follow(id.as_str()),
+        stories: orders.stories,
         id,
         after,
         read: VecDeque::new(),
@@ -77,28 +80,24 @@ fn sent(archived: &Archived) -> Event {
 
 /// A story that is being told.
 struct Story {
-    services: Arc<Services>,
-    stopping: CancellationToken,
-    watcher: Watcher,
+    stories: Arc<dyn Stories>,
+    watcher: Option<Box<dyn Watcher>>,
     id: OrderId,
     after: u64,
     read: VecDeque<Archived>,
 }
 
 impl Story {
-    /// The next event; `None` when the system stops or the archive cannot be read, and the client
-    /// comes back.
+    /// The next event; `None` when nobody hears of more or the archive cannot be read, and the
+    /// client comes back.
     async fn next(&mut self) -> Option<Archived> {
         while self.read.is_empty() {
-            let page = self.services.timelines.story(self.id.as_str(), self.after, PAGE).await;
+            let page = self.stories.story(self.id.as_str(), self.after, PAGE).await;
             let page = page
                 .inspect_err(|error| tracing::error!(error = chain(error), "an order's events"))
                 .ok()?;
-            if page.is_empty() {
-                tokio::select! {
-                    () = self.watcher.changed() => {}
-                    () = self.stopping.cancelled() => return None,
-                }
+            if page.is_empty() && !self.watcher.as_mut()?.changed().await {
+                return None;
             }
             self.read.extend(page);
         }

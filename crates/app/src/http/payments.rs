@@ -1,8 +1,8 @@
 //! `/v1/payments`: what happened to an order's money.
 
-use crate::http::Services;
 use crate::http::edge::{Answered, Pairs, Refusals};
-use axum::extract::State;
+use crate::http::layers::{self, Around};
+use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use contracts::http::Listing;
 use payment::api::{self, PaymentView};
@@ -10,8 +10,14 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(list))
+/// What the handlers reach.
+pub(crate) type Payments = Arc<payment::Service>;
+
+pub(crate) fn routes<S: layers::State>(around: &Around<'_>) -> OpenApiRouter<S>
+where
+    Payments: FromRef<S>,
+{
+    around.plain(OpenApiRouter::new().routes(routes!(list)))
 }
 
 /// Shows an order's payment with its ledger entries.
@@ -20,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100)),
     responses((status = 200, description = "What was asked for", body = Listing<PaymentView>),
         Refusals))]
-async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
-    let payments = services.payments.payments(&api::order(&pairs)?).await?;
+async fn list(State(payments): State<Payments>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let payments = payments.payments(&api::order(&pairs)?).await?;
     Ok(axum::Json(payments).into_response())
 }

@@ -1,8 +1,8 @@
 //! `/v1/products` and `/v1/stock`.
 
-use crate::http::Services;
 use crate::http::edge::{Answered, Condition, Id, Json, Pairs, Refusals, absent, listed, tagged};
-use axum::extract::State;
+use crate::http::layers::{self, Around};
+use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use contracts::http::{IfMatch, Listing};
 use contracts::{Problem, Sku};
@@ -12,11 +12,18 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new()
+/// What the handlers reach.
+pub(crate) type Inventory = Arc<inventory::Service>;
+
+pub(crate) fn routes<S: layers::State>(around: &Around<'_>) -> OpenApiRouter<S>
+where
+    Inventory: FromRef<S>,
+{
+    let plain = OpenApiRouter::new()
         .routes(routes!(put_product, product))
         .routes(routes!(list))
-        .routes(routes!(set_stock, stock))
+        .routes(routes!(set_stock, stock));
+    around.plain(plain)
 }
 
 /// Lists a product, or renames and prices it anew.
@@ -27,12 +34,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
     body = ProductView), (status = 201, description = "Created", body = ProductView),
         Refusals))]
 async fn put_product(
-    State(services): State<Arc<Services>>,
+    State(inventory): State<Inventory>,
     Id(sku): Id<Sku>,
     Condition(condition): Condition,
     Json(body): Json,
 ) -> Answered<Response> {
-    let put = services.inventory.put_product(&sku, PutProduct::read(&body)?, condition).await?;
+    let put = inventory.put_product(&sku, PutProduct::read(&body)?, condition).await?;
     let status = if put.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(tagged(status, &put.product, put.product.version))
 }
@@ -42,8 +49,8 @@ async fn put_product(
     tag = "products", params(("sku" = Sku, Path)),
     responses((status = 200, description = "What was asked for", body = ProductView),
         Refusals))]
-async fn product(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
-    let found = services.inventory.product(&sku).await?;
+async fn product(State(inventory): State<Inventory>, Id(sku): Id<Sku>) -> Answered<Response> {
+    let found = inventory.product(&sku).await?;
     let product = found.ok_or_else(|| absent(format_args!("product {sku}")))?;
     Ok(tagged(StatusCode::OK, &product, product.version))
 }
@@ -54,8 +61,8 @@ async fn product(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Ans
         ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<ProductView>),
         Refusals))]
-async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
-    let products = listed(services.inventory.products(api::product_list(&pairs)?).await)?;
+async fn list(State(inventory): State<Inventory>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let products = listed(inventory.products(api::product_list(&pairs)?).await)?;
     Ok(axum::Json(products).into_response())
 }
 
@@ -66,7 +73,7 @@ async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Ans
     responses((status = 200, description = "What was asked for", body = StockView),
         Refusals))]
 async fn set_stock(
-    State(services): State<Arc<Services>>,
+    State(inventory): State<Inventory>,
     Id(sku): Id<Sku>,
     Condition(condition): Condition,
     Json(body): Json,
@@ -75,7 +82,7 @@ async fn set_stock(
         let problem = Problem::new(400, "no_entity_tag", "Stock has no version to match");
         return Err(problem.detail("every sale changes it; send no If-Match").into());
     }
-    let stock = services.inventory.set_stock(&sku, SetStock::read(&body)?).await?;
+    let stock = inventory.set_stock(&sku, SetStock::read(&body)?).await?;
     Ok(axum::Json(stock).into_response())
 }
 
@@ -84,6 +91,6 @@ async fn set_stock(
     tag = "stock", params(("sku" = Sku, Path)),
     responses((status = 200, description = "What was asked for", body = StockView),
         Refusals))]
-async fn stock(State(services): State<Arc<Services>>, Id(sku): Id<Sku>) -> Answered<Response> {
-    Ok(axum::Json(services.inventory.stock(&sku).await?).into_response())
+async fn stock(State(inventory): State<Inventory>, Id(sku): Id<Sku>) -> Answered<Response> {
+    Ok(axum::Json(inventory.stock(&sku).await?).into_response())
 }

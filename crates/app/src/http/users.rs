@@ -1,9 +1,9 @@
 //! `/v1/users`.
 
-use crate::http::Services;
 use crate::http::edge::{Answered, Condition, Id, Json, Pairs, Refusals, absent, listed, tagged};
+use crate::http::layers::{self, Around};
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use contracts::UserId;
 use contracts::http::{IdempotencyKey, Listing};
@@ -13,13 +13,17 @@ use user::api::{self, PutUser, UserView};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// What honours a key that is sent; the layer records, for a user and its address are two things.
-pub(super) fn routes_that_honour_a_key() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(create))
-}
+/// What the handlers reach.
+pub(crate) type Users = Arc<user::Service>;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, update, delete))
+pub(crate) fn routes<S: layers::State>(around: &Around<'_>) -> OpenApiRouter<S>
+where
+    Users: FromRef<S>,
+{
+    // The layer records, for a user and its address are two things.
+    let leased = OpenApiRouter::new().routes(routes!(create));
+    let plain = OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, update, delete));
+    around.leased(leased).merge(around.plain(plain))
 }
 
 /// Creates a user; no two have the same address.
@@ -28,12 +32,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
     responses((status = 201, description = "Created", body = UserView),
         Refusals))]
 async fn create(
-    State(services): State<Arc<Services>>,
+    State(users): State<Users>,
     key: Option<Extension<IdempotencyKey>>,
     Json(body): Json,
 ) -> Answered<Response> {
     let key = key.map(|Extension(key)| key);
-    let user = services.users.create(PutUser::read(&body)?, key.as_ref()).await?;
+    let user = users.create(PutUser::read(&body)?, key.as_ref()).await?;
     let mut response = tagged(StatusCode::CREATED, &user, user.version);
     if let Ok(location) = HeaderValue::try_from(user.location()) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -47,8 +51,8 @@ async fn create(
         ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "What was asked for", body = Listing<UserView>),
         Refusals))]
-async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Answered<Response> {
-    let page = listed(services.users.list(api::list(&pairs)?).await)?;
+async fn list(State(users): State<Users>, Pairs(pairs): Pairs) -> Answered<Response> {
+    let page = listed(users.list(api::list(&pairs)?).await)?;
     Ok(axum::Json(api::listing(&page)).into_response())
 }
 
@@ -57,8 +61,8 @@ async fn list(State(services): State<Arc<Services>>, Pairs(pairs): Pairs) -> Ans
     tag = "users", params(("id" = UserId, Path)),
     responses((status = 200, description = "What was asked for", body = UserView),
         Refusals))]
-async fn show(State(services): State<Arc<Services>>, Id(id): Id<UserId>) -> Answered<Response> {
-    let stored = services.users.find(&id).await?;
+async fn show(State(users): State<Users>, Id(id): Id<UserId>) -> Answered<Response> {
+    let stored = users.find(&id).await?;
     let stored = stored.ok_or_else(|| absent(format_args!("user {id}")))?;
     let view = UserView::of(&stored);
     Ok(tagged(StatusCode::OK, &view, view.version))
@@ -70,12 +74,12 @@ async fn show(State(services): State<Arc<Services>>, Id(id): Id<UserId>) -> Answ
     responses((status = 200, description = "What was asked for", body = UserView),
         Refusals))]
 async fn update(
-    State(services): State<Arc<Services>>,
+    State(users): State<Users>,
     Id(id): Id<UserId>,
     Condition(condition): Condition,
     Json(body): Json,
 ) -> Answered<Response> {
-    let user = services.users.update(&id, &PutUser::read(&body)?, &condition).await?;
+    let user = users.update(&id, &PutUser::read(&body)?, &condition).await?;
     Ok(tagged(StatusCode::OK, &user, user.version))
 }
 
@@ -85,10 +89,10 @@ async fn update(
     responses((status = 204, description = "Deleted"),
         Refusals))]
 async fn delete(
-    State(services): State<Arc<Services>>,
+    State(users): State<Users>,
     Id(id): Id<UserId>,
     Condition(condition): Condition,
 ) -> Answered<StatusCode> {
-    services.users.delete(&id, &condition).await?;
+    users.delete(&id, &condition).await?;
     Ok(StatusCode::NO_CONTENT)
 }

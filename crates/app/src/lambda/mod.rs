@@ -15,14 +15,25 @@
 //!
 //! Owns: starting a function. Does not own: what it does with an event.
 
+mod api;
+mod gateway;
 mod handler;
+mod layout;
+mod news;
+mod nobody;
 mod parts;
 mod service;
+mod services;
 pub mod settings;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod time;
 
 pub use self::handler::{Failure, Handler};
-pub use self::parts::Parts;
+pub use self::parts::{Base, Parts};
 pub use self::service::{Build, Role, Service};
+pub use self::services::{DESK, INVENTORY, NOTIFICATION, ORDER, PAYMENT, USER};
 
 use self::settings::Env;
 use lambda_runtime::{Error, LambdaEvent, service_fn};

@@ -263,7 +263,7 @@ impl Entry {
     /// The entry of a step that waits for an outage to end.
     pub(crate) fn of_step(wait: Suspended) -> Self {
         Self {
-            order_id: order_of(&wait.token),
+            order_id: wait.execution.as_deref().and_then(order_of),
             id: EntryId::Step(wait.id).to_string(),
             kind: Kind::Step,
             since: wait.since,
@@ -283,10 +283,9 @@ impl Entry {
     }
 }
 
-/// The order whose execution a token belongs to: our sagas are named after their orders.
-fn order_of(token: &str) -> Option<OrderId> {
-    let token = asl::Token::from(token);
-    token.execution()?.rsplit([':', '/']).next()?.parse().ok()
+/// The order that an execution is about: our sagas are named after their orders.
+fn order_of(execution: &str) -> Option<OrderId> {
+    execution.parse().ok()
 }
 
 #[cfg(test)]
@@ -311,11 +310,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_leads_to_the_order_of_its_saga_and_no_further() {
+    fn a_saga_s_name_leads_to_its_order_and_no_other_name_does() {
         let order_id = OrderId::from_uuid(contracts::id::derived(&["order"]));
-        let arn = format!("7.0.secret.arn:aws:states:x:0:execution:place-order:{order_id}");
-        assert_eq!(order_of(&arn), Some(order_id));
-        assert_eq!(order_of("7.0.secret.arn:aws:states:x:0:execution:mine:run-1"), None);
-        assert_eq!(order_of("whatever"), None);
+        assert_eq!(order_of(order_id.as_str()), Some(order_id));
+        assert_eq!(order_of("run-1"), None);
     }
 }

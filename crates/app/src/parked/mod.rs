@@ -16,7 +16,7 @@ mod rules;
 pub(crate) use self::entry::{Entry, EntryId, Kind, Money, Wanted};
 pub(crate) use self::resolve::{Resolve, Resolved, resolve};
 
-use crate::http::Services;
+use crate::http::operations::Operations;
 use contracts::http::{Listing, PageRequest};
 use futures::future::join_all;
 use order::Status;
@@ -32,7 +32,7 @@ const AT_WORK_MAX: Duration = Duration::from_secs(30);
 const BOOKS_WAIT: Duration = Duration::from_secs(2);
 
 /// Lists what stands still: parked orders, then payments, then steps.
-pub(crate) async fn list(services: &Services, wanted: Wanted) -> Result<Listing<Entry>> {
+pub(crate) async fn list(operations: &Operations, wanted: Wanted) -> Result<Listing<Entry>> {
     let mut kinds = Kind::ALL.into_iter().filter(|kind| wanted.kind.is_none_or(|k| k == *kind));
     let (first, mut inner) = match &wanted.page.cursor {
         None => (None, None),
@@ -52,7 +52,7 @@ pub(crate) async fn list(services: &Services, wanted: Wanted) -> Result<Listing<
             return Ok(Listing { items, next_cursor: Some(cursor(current, None)) });
         }
         let page = PageRequest { limit: room, cursor: inner.take() };
-        let found = of_kind(services, current, page).await?;
+        let found = of_kind(operations, current, page).await?;
         items.extend(found.items);
         if let Some(next) = found.next_cursor {
             return Ok(Listing { items, next_cursor: Some(cursor(current, Some(&next))) });
@@ -63,44 +63,44 @@ pub(crate) async fn list(services: &Services, wanted: Wanted) -> Result<Listing<
 }
 
 /// Reads one entry; `None` when it does not stand still any more.
-pub(crate) async fn find(services: &Services, id: &EntryId) -> Result<Option<Entry>> {
+pub(crate) async fn find(operations: &Operations, id: &EntryId) -> Result<Option<Entry>> {
     Ok(match id {
         EntryId::Order(order_id) => {
-            let stored = services.orders.find(order_id).await?;
+            let stored = operations.orders.find(order_id).await?;
             match stored.as_ref().and_then(Entry::of_order) {
-                Some(entry) => Some(with_money(services, entry).await?),
+                Some(entry) => Some(with_money(operations, entry).await?),
                 None => None,
             }
         }
-        EntryId::Payment(order_id) => match services.payments.unsettled_of(order_id).await? {
-            Some(unsettled) => Some(with_books(services, Entry::of_payment(unsettled)).await),
+        EntryId::Payment(order_id) => match operations.payments.unsettled_of(order_id).await? {
+            Some(unsettled) => Some(with_books(operations, Entry::of_payment(unsettled)).await),
             None => None,
         },
-        EntryId::Step(id) => services.desk.wait(id).await?.map(Entry::of_step),
+        EntryId::Step(id) => operations.desk.wait(id).await?.map(Entry::of_step),
     })
 }
 
-async fn of_kind(services: &Services, kind: Kind, page: PageRequest) -> Result<Listing<Entry>> {
+async fn of_kind(operations: &Operations, kind: Kind, page: PageRequest) -> Result<Listing<Entry>> {
     match kind {
         Kind::Order => {
             let wanted = ListOrders { status: Some(Status::Parked), page, user_id: None };
-            let found = services.orders.list(wanted).await?;
+            let found = operations.orders.list(wanted).await?;
             let items = found.items.iter().filter_map(Entry::of_order).collect();
             Ok(Listing { items, next_cursor: found.next.map(|cursor| cursor.0) })
         }
         Kind::Payment => {
-            let found = services.payments.unsettled(page).await?;
-            let now = services.clock.now();
+            let found = operations.payments.unsettled(page).await?;
+            let now = operations.clock.now();
             // What is at work right now is nobody's concern yet.
             let stands = found
                 .items
                 .into_iter()
                 .filter(|found| found.tries > 0 || now.since(found.since) > AT_WORK_MAX);
-            let entries = stands.map(|found| with_books(services, Entry::of_payment(found)));
+            let entries = stands.map(|found| with_books(operations, Entry::of_payment(found)));
             Ok(Listing { items: join_all(entries).await, next_cursor: found.next_cursor })
         }
         Kind::Step => {
-            let found = services.desk.waits(page.limit, page.cursor.map(Cursor)).await?;
+            let found = operations.desk.waits(page.limit, page.cursor.map(Cursor)).await?;
             let items = found.items.into_iter().map(Entry::of_step).collect();
             Ok(Listing { items, next_cursor: found.next.map(|cursor| cursor.0) })
         }
@@ -108,20 +108,20 @@ async fn of_kind(services: &Services, kind: Kind, page: PageRequest) -> Result<L
 }
 
 /// Adds both ledgers to a parked order whose step is about money.
-async fn with_money(services: &Services, entry: Entry) -> Result<Entry> {
+async fn with_money(operations: &Operations, entry: Entry) -> Result<Entry> {
     let Some(order_id) = entry.order_id.clone().filter(|_| entry.is_about_money()) else {
         return Ok(entry);
     };
-    let payments = services.payments.payments(&order_id).await?;
+    let payments = operations.payments.payments(&order_id).await?;
     let money = payments.items.first().map(Money::of);
-    Ok(with_books(services, Entry { money, ..entry }).await)
+    Ok(with_books(operations, Entry { money, ..entry }).await)
 }
 
 /// Adds what the gateway's books say, or why they cannot be had.
-async fn with_books(services: &Services, mut entry: Entry) -> Entry {
+async fn with_books(operations: &Operations, mut entry: Entry) -> Entry {
     if let (Some(money), Some(order_id)) = (&mut entry.money, &entry.order_id) {
-        let until = services.clock.now().plus(BOOKS_WAIT);
-        match services.payments.books(order_id, Some(until)).await {
+        let until = operations.clock.now().plus(BOOKS_WAIT);
+        match operations.payments.books(order_id, Some(until)).await {
             Ok(books) => money.gateway = Some(books.into()),
             Err(error) => money.gateway_error = Some(chain(&error)),
         }

@@ -3,8 +3,8 @@
 //! Owns: the order of evidence, answer and record. Does not own: which evidence a step needs
 //! (`rules`), and what a saga does with the answer (`state-machines/`).
 
-use crate::http::Services;
 use crate::http::edge::{Answered, Refused, absent};
+use crate::http::operations::Operations;
 use crate::parked::entry::EntryId;
 use crate::parked::rules::{self, Evidence, GivenBack, Shown};
 use crate::parked::{BOOKS_WAIT, Kind};
@@ -82,31 +82,33 @@ pub(crate) struct Resolved {
 
 /// Resolves an entry: once. Whoever comes second finds that it does not stand still any more.
 pub(crate) async fn resolve(
-    services: &Services,
+    operations: &Operations,
     id: &EntryId,
     resolve: Resolve,
 ) -> Answered<Resolved> {
     let (kind, outcome) = match id {
-        EntryId::Order(order_id) => (Kind::Order, order(services, order_id, &resolve).await?),
-        EntryId::Payment(order_id) => (Kind::Payment, payment(services, order_id, &resolve).await?),
-        EntryId::Step(wait) => (Kind::Step, step(services, wait, &resolve).await?),
+        EntryId::Order(order_id) => (Kind::Order, order(operations, order_id, &resolve).await?),
+        EntryId::Payment(order_id) => {
+            (Kind::Payment, payment(operations, order_id, &resolve).await?)
+        }
+        EntryId::Step(wait) => (Kind::Step, step(operations, wait, &resolve).await?),
     };
     let by = resolve.by.unwrap_or_else(|| SOMEBODY.to_owned());
     Ok(Resolved { id: id.to_string(), kind, resolution: resolve.resolution, by, outcome })
 }
 
-async fn order(services: &Services, id: &OrderId, resolve: &Resolve) -> Answered<String> {
-    let Some(stored) = services.orders.find(id).await? else {
+async fn order(operations: &Operations, id: &OrderId, resolve: &Resolve) -> Answered<String> {
+    let Some(stored) = operations.orders.find(id).await? else {
         return Err(absent(format_args!("order {id}")));
     };
-    let Some(obstacle) = services.orders.obstacle(id).await? else {
+    let Some(obstacle) = operations.orders.obstacle(id).await? else {
         return Err(not_parked("the order is not parked, or not any more"));
     };
     let outcome = match resolve.resolution {
         Remedy::Retry => format!("the saga goes on with {}", obstacle.step),
         Remedy::Done => {
             let skus: Vec<Sku> = stored.order.details.lines.into_iter().map(|l| l.sku).collect();
-            let why = done(services, id, &skus, &obstacle).await?;
+            let why = done(operations, id, &skus, &obstacle).await?;
             format!("the saga goes on with what follows {}: {why}", obstacle.step)
         }
     };
@@ -116,13 +118,13 @@ async fn order(services: &Services, id: &OrderId, resolve: &Resolve) -> Answered
         note: resolve.note.clone().unwrap_or_default(),
     };
     let answer = serde_json::to_value(&resolution).expect("a resolution is plain data");
-    services.sagas.answer(&obstacle.task_token, Callback::Success(answer)).await?;
+    operations.sagas.answer(&obstacle.task_token, Callback::Success(answer)).await?;
     Ok(outcome)
 }
 
 /// Whether the step was done outside, and what shows it.
 async fn done(
-    services: &Services,
+    operations: &Operations,
     id: &OrderId,
     skus: &[Sku],
     obstacle: &Obstacle,
@@ -130,14 +132,14 @@ async fn done(
     let step = &obstacle.step;
     match rules::evidence(step) {
         Err(why) => Err(not_done(format!("{step} cannot have been done outside: {why}"))),
-        Ok(Evidence::Books(undoing)) => by_the_books(services, id, undoing).await,
-        Ok(Evidence::Stock(given_back)) => by_the_stock(services, id, skus, given_back).await,
+        Ok(Evidence::Books(undoing)) => by_the_books(operations, id, undoing).await,
+        Ok(Evidence::Stock(given_back)) => by_the_stock(operations, id, skus, given_back).await,
     }
 }
 
-async fn by_the_books(services: &Services, id: &OrderId, undoing: Undoing) -> Answered<String> {
-    let until = services.clock.now().plus(BOOKS_WAIT);
-    match services.payments.attest(id, undoing, Some(until)).await {
+async fn by_the_books(operations: &Operations, id: &OrderId, undoing: Undoing) -> Answered<String> {
+    let until = operations.clock.now().plus(BOOKS_WAIT);
+    match operations.payments.attest(id, undoing, Some(until)).await {
         Ok(Settlement::ByTheBooks) => Ok("the gateway's books show that it was done".to_owned()),
         Ok(Settlement::OnTheirWord { why }) => Ok(format!(
             "the gateway's books cannot be read ({why}), so the payment stays in this list until \
@@ -152,12 +154,12 @@ async fn by_the_books(services: &Services, id: &OrderId, undoing: Undoing) -> An
 }
 
 async fn by_the_stock(
-    services: &Services,
+    operations: &Operations,
     id: &OrderId,
     skus: &[Sku],
     given_back: GivenBack,
 ) -> Answered<String> {
-    let holdings = services.inventory.holdings(id, skus).await?;
+    let holdings = operations.inventory.holdings(id, skus).await?;
     match rules::shown(given_back, &holdings) {
         Shown::Back => Ok("our stock shows that it was given back".to_owned()),
         Shown::Unreadable => Ok("a record of the stock cannot be read".to_owned()),
@@ -171,8 +173,8 @@ async fn by_the_stock(
     }
 }
 
-async fn payment(services: &Services, id: &OrderId, resolve: &Resolve) -> Answered<String> {
-    if services.payments.unsettled_of(id).await?.is_none() {
+async fn payment(operations: &Operations, id: &OrderId, resolve: &Resolve) -> Answered<String> {
+    if operations.payments.unsettled_of(id).await?.is_none() {
         return Err(not_parked("the payment's outcome is known, or it never began"));
     }
     if resolve.resolution == Remedy::Done {
@@ -180,8 +182,8 @@ async fn payment(services: &Services, id: &OrderId, resolve: &Resolve) -> Answer
             "a payment is settled by the gateway's books alone: retry asks them now".to_owned(),
         ));
     }
-    let until = services.clock.now().plus(BOOKS_WAIT);
-    match services.payments.settle(id, Some(until)).await {
+    let until = operations.clock.now().plus(BOOKS_WAIT);
+    match operations.payments.settle(id, Some(until)).await {
         Ok(None) => Ok("the payment is settled: both ledgers agree".to_owned()),
         Ok(Some(_)) => {
             Err(unsettled("the gateway's books show nothing of it; its saga decides what follows"))
@@ -193,8 +195,8 @@ async fn payment(services: &Services, id: &OrderId, resolve: &Resolve) -> Answer
     }
 }
 
-async fn step(services: &Services, id: &str, resolve: &Resolve) -> Answered<String> {
-    if services.desk.wait(id).await?.is_none() {
+async fn step(operations: &Operations, id: &str, resolve: &Resolve) -> Answered<String> {
+    if operations.desk.wait(id).await?.is_none() {
         return Err(not_parked("the step does not wait any more"));
     }
     if resolve.resolution == Remedy::Done {
@@ -204,7 +206,7 @@ async fn step(services: &Services, id: &str, resolve: &Resolve) -> Answered<Stri
                 .to_owned(),
         ));
     }
-    match services.desk.resume(&*services.sagas, id).await? {
+    match operations.desk.resume(&*operations.sagas, id).await? {
         true => Ok("the saga goes on with the step".to_owned()),
         false => Err(not_parked("the step does not wait any more")),
     }

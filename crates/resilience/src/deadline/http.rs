@@ -25,7 +25,8 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 const INVALID: &str = "request_timeout_invalid";
 const EXCEEDED: &str = "deadline_exceeded";
 
-/// The deadline that a request's header sets; it is put into the request's extensions.
+/// The deadline that a request's header sets; it is put into the request's extensions. One that
+/// stands there already is the latest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByHeader;
 
@@ -37,9 +38,12 @@ impl<B, R: From<Bytes>, E> Policy<Request<B>, Response<R>, E> for ByHeader {
     ) -> Result<Option<Timestamp>, Result<Response<R>, E>> {
         let timeout = timeout(request.headers())
             .map_err(|malformed| Ok(refusal::of(&Problem::from(malformed))))?;
-        let end = now.plus(timeout);
-        request.extensions_mut().insert(Deadline(end));
-        Ok(Some(end))
+        // Whoever serves the request may have less time than the client.
+        let server = request.extensions().get::<Deadline>().copied();
+        let end = Deadline(now.plus(timeout));
+        let end = server.map_or(end, |server| end.min(server));
+        request.extensions_mut().insert(end);
+        Ok(Some(end.0))
     }
 
     fn too_late() -> Result<Response<R>, E> {
@@ -170,6 +174,18 @@ mod tests {
     fn nobody_gets_more_than_the_most() {
         check_end(Some("60001"), 60_000);
         check_end(Some("99999999999999999999999999"), 60_000);
+    }
+
+    #[test]
+    fn a_server_that_has_less_time_than_the_client_says_so_first() {
+        for (server, ends) in [(1_500, "1500"), (9_000, "3500")] {
+            let clock = HandClock::standing();
+            clock.advance(Duration::from_secs(1));
+            let mut service = DeadlineLayer::new(ByHeader, clock).layer(Handler::default());
+            let mut request = asked(Some("2500"));
+            request.extensions_mut().insert(Deadline(Timestamp::from_millis(server)));
+            assert_eq!(said(block_on(service.call(request)).unwrap()), (200, ends.to_owned()));
+        }
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub struct Suspended {
     pub since: Timestamp,
     /// From when on it goes on by itself, if its breaker lets it.
     pub due: Timestamp,
-    /// Answers the machine: for whoever finds out which machine it is, and never to be shown.
-    pub token: String,
+    /// The name of the execution that waits, where it was told.
+    pub execution: Option<String>,
 }
 
 impl From<Wait> for Suspended {
@@ -40,7 +40,7 @@ impl From<Wait> for Suspended {
             step: wait.step.step,
             error: wait.step.error,
             round: wait.step.round,
-            token: wait.step.token,
+            execution: wait.step.execution,
         }
     }
 }

@@ -37,6 +37,12 @@ pub struct SuspendStep {
     /// How often the step was rejected by an open breaker in a row of its visits, from one, if it
     /// was so this time; else how often it met another outage.
     pub round: u32,
+    /// The name of the execution that waits, where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<String>,
+    /// Until when it waits, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl SuspendStep {
@@ -151,6 +157,8 @@ mod tests {
             error: error.into(),
             token: "t".into(),
             round,
+            execution: None,
+            until: None,
         }
     }
 

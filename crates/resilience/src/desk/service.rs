@@ -38,7 +38,8 @@ const SPARE: usize = 8;
 /// How long a wait is kept whose caller did not say when it stops waiting: the longest that a task
 /// may take on Step Functions, a year.
 const KEPT_MAX: Duration = Duration::from_hours(24 * 366);
-/// The longest name of a function (an ARN with a qualifier), of a state, and of an error.
+/// The longest name of a function (an ARN with a qualifier), of a state, of an execution, and of an
+/// error.
 const NAME_BYTES_MAX: usize = 256;
 /// The longest task token (Step Functions' limit).
 const TOKEN_BYTES_MAX: usize = 2_048;
@@ -118,6 +119,8 @@ impl Desk {
         self.know(&step.function).await?;
         let (now, function) = (self.clock.now(), step.function.clone());
         let due = step.due(now, self.ids.seed());
+        // Whichever ends first, the call or the wait that it tells of.
+        let until = until.into_iter().chain(step.until).min();
         let wait = Wait::new(step, now, due);
         let write = wait.write(until.unwrap_or_else(|| now.plus(KEPT_MAX)));
         self.put(wait.partition(), write).await?;
@@ -368,12 +371,16 @@ fn input(call: &TaskCall) -> Result<SuspendStep, TaskError> {
     let doing = || format!("read the input of the task `{}`", call.task);
     let step = SuspendStep::deserialize(&call.input)
         .map_err(|error| Error::new(Kind::Invalid, doing()).because(error))?;
+    let execution = step.execution.as_ref().map(|name| ("execution", name, NAME_BYTES_MAX));
     for (field, text, bytes_max) in [
         ("function", &step.function, NAME_BYTES_MAX),
         ("step", &step.step, NAME_BYTES_MAX),
         ("error", &step.error, NAME_BYTES_MAX),
         ("token", &step.token, TOKEN_BYTES_MAX),
-    ] {
+    ]
+    .into_iter()
+    .chain(execution)
+    {
         if text.is_empty() || text.len() > bytes_max {
             let why = format!("`{field}` must have 1 to {bytes_max} bytes, has {}", text.len());
             return Err(Error::new(Kind::Invalid, doing()).because(why).into());

@@ -159,6 +159,8 @@ async fn tell(desk: &Desk, token: &str, error: &str, round: u32) -> Result<(), T
         error: error.into(),
         token: token.into(),
         round,
+        execution: Some(format!("run-{token}")),
+        until: None,
     };
     let input = serde_json::to_value(step).unwrap();
     let call = TaskCall { task: "suspend_step".into(), input };
@@ -211,6 +213,8 @@ async fn one_function_that_is_out_does_not_hold_up_another() {
         error: error_name::BREAKER_OPEN.into(),
         token: "u".into(),
         round: 1,
+        execution: None,
+        until: None,
     };
     world.machines.waiting.lock().unwrap().insert("u".into());
     world.desk.suspend_step(other, None).await.unwrap();
@@ -306,13 +310,22 @@ async fn a_wait_whose_token_is_gone_is_dropped_and_takes_no_probe_s_place() {
 #[tokio::test]
 async fn a_wait_is_gone_when_its_machine_stops_waiting() {
     let world = World::new();
-    let input = json!({"function": "f", "step": "S", "error": "e", "token": "t", "round": 1});
-    let deadline = Some(world.clock.now().plus(Duration::from_secs(900)));
-    let context = TaskContext { deadline, ..TaskContext::default() };
-    let call = TaskCall { task: "suspend_step".into(), input };
-    world.desk.perform(call, context).await.unwrap();
+    let until = world.clock.now().plus(Duration::from_secs(900));
+    // Who is called by the machine itself is told by the call, a function by its input.
+    let by_call = TaskContext { deadline: Some(until), ..TaskContext::default() };
+    for (token, until, context) in
+        [("t", None, by_call), ("u", Some(until), TaskContext::default())]
+    {
+        let mut input =
+            json!({"function": "f", "step": "S", "error": "e", "token": token, "round": 1});
+        if let Some(until) = until {
+            input["until"] = json!(until);
+        }
+        let call = TaskCall { task: "suspend_step".into(), input };
+        world.desk.perform(call, context).await.unwrap();
+    }
     world.clock.advance(Duration::from_secs(899));
-    assert_eq!(world.left().await, 1);
+    assert_eq!(world.left().await, 2);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.left().await, 0);
 }
@@ -427,8 +440,9 @@ async fn an_operator_sees_what_waits_and_lets_one_of_them_go_on_now() {
     let first = world.desk.waits(2, None).await.unwrap();
     assert_eq!(first.items.len(), 2);
     let rest = world.desk.waits(2, first.next).await.unwrap();
-    let tokens: Vec<_> = first.items.iter().chain(&rest.items).map(|wait| &*wait.token).collect();
-    assert_eq!(tokens, ["t1", "t2", "t3"], "the oldest first");
+    let both = first.items.iter().chain(&rest.items);
+    let executions: Vec<_> = both.filter_map(|wait| wait.execution.as_deref()).collect();
+    assert_eq!(executions, ["run-t1", "run-t2", "run-t3"], "the oldest first");
     let second = &first.items[1];
     assert!(!second.id.contains("t2"), "the id does not tell the token");
     assert_eq!(world.desk.wait(&second.id).await.unwrap().as_ref(), Some(second));

@@ -6,9 +6,9 @@
 use super::bucket::Standing;
 use super::share::{Answer, Lent, Share, Shared};
 use contracts::Timestamp;
-use futures::StreamExt;
 use futures::channel::mpsc::{self, Receiver, Sender};
 use futures::lock::Mutex as TurnLock;
+use futures::{FutureExt, StreamExt};
 use ports::store::{Change, Expect, Partition, Write};
 use ports::task::chain;
 use ports::{Clock, Error, Kind, Result, Store};
@@ -107,10 +107,9 @@ impl Fleet {
         }
     }
 
-    /// Borrows what is to be borrowed ahead by now.
-    #[cfg(test)]
-    pub(super) async fn catch_up(&self) {
-        use futures::FutureExt;
+    /// Borrows what is to be borrowed ahead by now: what [`Self::run`] does all the time, for a
+    /// process that is only awake while it is called.
+    pub async fn catch_up(&self) {
         let mut asked = self.asked.lock().await;
         while let Some(key) = asked.next().now_or_never().flatten() {
             self.borrow(key).await;

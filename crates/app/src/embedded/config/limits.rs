@@ -1,19 +1,7 @@
 //! The settings of rate limits: how much one caller, tenant or route may ask.
 
 use super::Values;
-
-/// How much may be asked; `None`: as much as one likes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestLimits {
-    /// Requests a second of one principal.
-    pub principal: Option<u32>,
-    /// Requests a second of one tenant.
-    pub tenant: Option<u32>,
-    /// Requests a second of one route.
-    pub route: Option<u32>,
-    /// New idempotency keys a day of one principal.
-    pub new_keys: Option<u32>,
-}
+use crate::http::layers::RequestLimits;
 
 impl Values {
     /// The settings of rate limits.

@@ -1,15 +1,14 @@
 //! `/livez` and `/readyz`.
 
-use crate::http::Services;
+use crate::embedded::services::Reach;
 use crate::http::edge::Answered;
 use axum::extract::State;
 use contracts::Problem;
 use ports::store::Partition;
-use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+pub(super) fn routes() -> OpenApiRouter<Reach> {
     OpenApiRouter::new().routes(routes!(livez)).routes(routes!(readyz))
 }
 
@@ -25,7 +24,7 @@ async fn livez() -> &'static str {
     responses((status = 200, description = "What was asked for", body = String),
         (status = 503, description = "Not ready",
             body = Problem, content_type = "application/problem+json")))]
-async fn readyz(State(services): State<Arc<Services>>) -> Answered<&'static str> {
+async fn readyz(State(Reach(services)): State<Reach>) -> Answered<&'static str> {
     if services.stopping.is_cancelled() {
         return Err(Problem::new(503, "stopping", "The system is being stopped").into());
     }

@@ -3,7 +3,7 @@
 //! Owns: the process's recorder, and how it is shown. Does not own: what is counted, and what it
 //! means (`resilience::metric`).
 
-use crate::http::Services;
+use crate::embedded::services::Reach;
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -57,7 +57,7 @@ pub(crate) async fn keep(clock: Arc<dyn Clock>, stop: WaitForCancellationFutureO
     }
 }
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Services>> {
+pub(super) fn routes() -> OpenApiRouter<Reach> {
     OpenApiRouter::new().routes(routes!(metrics))
 }
 

@@ -1,0 +1,23 @@
+//! The notification service on AWS.
+
+use crate::http::notifications;
+use crate::lambda::api::Api;
+use crate::lambda::handler::Handler;
+use crate::lambda::nobody::Nobody;
+use crate::lambda::parts::{Base, Parts};
+use crate::lambda::service::{Role, Service};
+use crate::lambda::settings::Env;
+use std::sync::Arc;
+
+/// The notification service: `/v1/notifications`.
+pub const NOTIFICATION: Service = Service { name: "notification", roles: &[(Role::Api, api)] };
+
+fn api(env: &mut Env, parts: &Parts) -> Option<Box<dyn Handler>> {
+    Some(Box::new(api_over(&parts.base(&env.table()?))))
+}
+
+pub(in crate::lambda) fn api_over(base: &Base) -> Api {
+    // It shows what was sent, and sends nothing.
+    let service = ::notification::Service::new(base.aggregates(), Arc::new(Nobody));
+    Api::new(base, None, notifications::routes, Arc::new(service))
+}
