@@ -16,6 +16,7 @@
 //! Owns: starting a function. Does not own: what it does with an event.
 
 mod api;
+mod catalogue;
 mod gateway;
 mod handler;
 mod layout;

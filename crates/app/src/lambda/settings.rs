@@ -10,6 +10,7 @@
 //! | `ORDERSAGA_GATEWAY_SECRET` | ARN of the secret with the gateway's key | as before |
 //! | `ORDERSAGA_GATEWAY_TIMEOUT_MS` | how long a call of the gateway may take, default 3000 | as before |
 //! | `ORDERSAGA_MAIL_FROM` | whom mails are from | who sends mails |
+//! | `ORDERSAGA_CACHE_URL` | a Redis, such as `redis://cache:6379/0`, by default none | who reads prices |
 //! | `ORDERSAGA_NEW_KEYS_PER_DAY` | new idempotency keys a day of one principal, or `off`; default 5000000 | who answers requests with a key |
 //! | `ORDERSAGA_LOG` | which log lines are written, default `info` | everybody |
 //! | `ORDERSAGA_METRICS_NAMESPACE` | under which name metrics are listed, default `Ordersaga` | everybody |
@@ -132,6 +133,14 @@ impl Env {
         })
     }
 
+    /// Reads where a cache is; `None` inside: there is none.
+    pub fn cache_url(&mut self) -> Option<Option<String>> {
+        self.optional("ORDERSAGA_CACHE_URL", "", |text| match text {
+            "" => Ok(None),
+            text => cache(text).map(Some),
+        })
+    }
+
     /// Reads how many new idempotency keys a principal may use in a day; `None` inside: any number.
     pub fn new_keys_per_day(&mut self) -> Option<Option<u32>> {
         self.optional("ORDERSAGA_NEW_KEYS_PER_DAY", "5000000", |text| match text {
@@ -228,12 +237,37 @@ fn url(text: &str) -> Result<String, String> {
         .ok_or_else(|| "must be a URL like https://pay.example.com".to_owned())
 }
 
+/// A Redis; a password must not stand in a variable, and nothing else is told by a user.
+fn cache(text: &str) -> Result<String, String> {
+    let uri: Option<http::Uri> = text.parse().ok();
+    let is_usable = uri.is_some_and(|uri| {
+        uri.scheme_str() == Some("redis")
+            && uri.host().is_some_and(|host| !host.is_empty())
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && uri.query().is_none()
+    });
+    is_usable
+        .then(|| text.to_owned())
+        .ok_or_else(|| "must be a URL like redis://cache:6379/0, without a password".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn env(variables: &[(&str, &str)]) -> Env {
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_cache_is_named_without_a_password_or_not_at_all() {
+        let read = |url: &str| env(&[("ORDERSAGA_CACHE_URL", url)]).cache_url();
+        assert_eq!(env(&[]).cache_url(), Some(None));
+        let url = "redis://cache.internal:6379/0";
+        assert_eq!(read(url), Some(Some(url.to_owned())));
+        for wrong in ["cache:6379", "http://cache", "rediss://cache", "redis://:word@cache"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use crate::http::orders::{self, Orders};
 use crate::lambda::api::Api;
+use crate::lambda::catalogue::CachedCatalogue;
 use crate::lambda::handler::Handler;
 use crate::lambda::news::Looks;
 use crate::lambda::parts::{Base, Parts};
 use crate::lambda::service::{Role, Service};
 use crate::lambda::settings::Env;
 use crate::lambda::tasks::{Tasks, Waits};
+use adapter_aws::RedisCache;
+use ports::directory::Catalogue;
 use std::sync::Arc;
 
 /// The order service: `/v1/orders`, and the tasks of its sagas.
@@ -16,19 +19,43 @@ pub const ORDER: Service =
 
 /// Whom an order is for and what it costs it reads where the other services keep it: the same table.
 pub(super) fn service(base: &Base) -> Arc<::order::Service> {
+    service_with(base, inventory(base))
+}
+
+fn inventory(base: &Base) -> Arc<::inventory::Service> {
+    Arc::new(::inventory::Service::new(base.aggregates()))
+}
+
+fn service_with(base: &Base, catalogue: Arc<dyn Catalogue>) -> Arc<::order::Service> {
     let users = Arc::new(::user::Service::new(base.aggregates(), Arc::clone(&base.ids)));
-    let inventory = Arc::new(::inventory::Service::new(base.aggregates()));
-    Arc::new(::order::Service::new(base.aggregates(), users, inventory))
+    Arc::new(::order::Service::new(base.aggregates(), users, catalogue))
 }
 
 fn api(env: &mut Env, parts: &Parts) -> Option<Box<dyn Handler>> {
     let (table, new_keys) = (env.table(), env.new_keys_per_day());
-    Some(Box::new(api_over(&parts.base(&table?), new_keys?)))
+    let cache = match env.cache_url()?.map(|url| RedisCache::new(&url)).transpose() {
+        Ok(cache) => cache,
+        Err(error) => {
+            env.problem("ORDERSAGA_CACHE_URL", error);
+            return None;
+        }
+    };
+    let base = parts.base(&table?);
+    let catalogue: Arc<dyn Catalogue> = match cache {
+        Some(cache) => Arc::new(CachedCatalogue::new(inventory(&base), Arc::new(cache))),
+        None => inventory(&base),
+    };
+    Some(Box::new(api_with(&base, new_keys?, catalogue)))
 }
 
+#[cfg(test)]
 pub(in crate::lambda) fn api_over(base: &Base, new_keys: Option<u32>) -> Api {
+    api_with(base, new_keys, inventory(base))
+}
+
+fn api_with(base: &Base, new_keys: Option<u32>, catalogue: Arc<dyn Catalogue>) -> Api {
     let state = Orders {
-        orders: service(base),
+        orders: service_with(base, catalogue),
         stories: Arc::clone(&base.stories),
         news: Arc::new(Looks { clock: Arc::clone(&base.clock) }),
     };
