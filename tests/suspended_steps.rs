@@ -184,14 +184,15 @@ fn the_desk_is_told_who_waits_for_whom_and_in_which_round() {
             (text("function"), text("step"), text("error"), told["round"].as_u64().unwrap())
         })
         .collect();
-    let capture = |error, round| ("${PaymentFunction}", "CapturePayment", error, round);
+    // By the names that their breakers have: wherever they run, and whatever they are called there.
+    let capture = |error, round| ("payment", "CapturePayment", error, round);
     let expected = [
         capture(error_name::OUTCOME_UNKNOWN, 1),
         // A rejection is another matter: nothing was called.
         capture(error_name::BREAKER_OPEN, 1),
         capture(error_name::OUTCOME_UNKNOWN, 2),
         capture(error_name::BREAKER_OPEN, 2),
-        ("${InventoryFunction}", "CommitStock", error_name::TIMEOUT, 1),
+        ("inventory", "CommitStock", error_name::TIMEOUT, 1),
     ];
     assert_eq!(told, expected);
     assert!(is_confirmed(&run), "{run:#?}");
