@@ -42,6 +42,11 @@ outage seconds="60" orders="1000":
 bench *args:
     cargo run --release -- bench {{args}}
 
+# What the functions weigh and how fast they start, beside a handler for Node; --quick for a look.
+bench-lambda *args:
+    cargo build -p app --bins --no-default-features --features lambda --profile lambda
+    cargo bench -p system-tests --profile dev --bench lambda -- {{args}}
+
 # What is generated: the saga diagrams, and the conformance report where the recordings are.
 docs:
     cargo xtask diagrams

@@ -1,7 +1,15 @@
 //! The layers of the HTTP edge, as a client meets them: deadlines, rate limits, quotas.
 
+use adapter_local::LocalDb;
+use contracts::Envelope;
 use futures::future::join_all;
+use ports::Stories;
+use ports::event_log::Archived;
+use std::collections::BTreeMap;
+use std::path::Path;
 use system_tests::Shop;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_has_the_time_that_its_client_gives_it() {
@@ -80,5 +88,45 @@ async fn the_quota_holds_where_the_layer_itself_records_the_answer_too() {
     assert_eq!((other.status.as_u16(), other.code().as_str()), (429, "rate_limited"));
     let again = create("a-key-of-a-client-0001").await;
     assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
+    shop.close().await;
+}
+
+/// The traces that the archive's events of an order name, by kind of event.
+fn traces(dir: &Path, id: &str) -> BTreeMap<String, Option<String>> {
+    let db = LocalDb::open(dir).unwrap();
+    let events = block_in_place(|| Handle::current().block_on(db.story(id, 0, 99))).unwrap();
+    let trace = |event: &Envelope| event.metadata()?.traceparent.clone();
+    events
+        .iter()
+        .map(|Archived { envelope, .. }| (envelope.detail_type.clone(), trace(envelope)))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_a_request_belong_to_the_trace_that_it_names() {
+    const NAMED: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+    let shop = Shop::open().await;
+    shop.client.put_product("TEA", 10).await;
+    let order = shop.order("TEA", 1, "tok_approve").to_string();
+    let place = async |key: &str, traceparent: &str| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+            ("traceparent", traceparent),
+        ];
+        let answer = shop.client.send("POST", "/v1/orders", &headers, &order).await.unwrap();
+        assert_eq!(answer.status.as_u16(), 202, "{answer:?}");
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        shop.client.told(&id, "order_confirmed", 1).await;
+        id
+    };
+    let named = place("a-key-of-a-client-0001", NAMED).await;
+    let garbled = place("a-key-of-a-client-0002", "00-5759e988-53995c3f42cd8ad8-01").await;
+    let shop = shop
+        .reopen_after(|dir| {
+            assert_eq!(traces(dir, &named)["OrderPlaced"].as_deref(), Some(NAMED));
+            assert_eq!(traces(dir, &garbled)["OrderPlaced"], None, "it is ignored");
+        })
+        .await;
     shop.close().await;
 }

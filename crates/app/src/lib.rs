@@ -12,6 +12,7 @@
 //! Owns: what is connected to what, and the HTTP routes. Does not own: rules, durability, retries.
 
 mod breakers;
+mod consumers;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod http;
@@ -19,6 +20,8 @@ mod http;
 pub mod lambda;
 mod parked;
 mod problems;
+mod sagas;
+mod trace;
 
 pub use http::layers::RequestLimits;
 

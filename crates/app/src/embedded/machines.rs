@@ -1,5 +1,7 @@
 //! The state machines, as they are written for AWS and for here.
 
+use crate::sagas;
+
 /// A state machine: its name and its definition.
 pub(crate) struct Machine {
     pub(crate) name: &'static str,
@@ -8,13 +10,13 @@ pub(crate) struct Machine {
 
 /// Places an order; started by `OrderPlaced`.
 pub(crate) const PLACE_ORDER: Machine = Machine {
-    name: "place-order",
+    name: sagas::PLACE_ORDER,
     definition: include_str!("../../../../state-machines/place-order.asl.json"),
 };
 
 /// Cancels a confirmed order; started by `OrderCancelRequested`.
 pub(crate) const CANCEL_ORDER: Machine = Machine {
-    name: "cancel-order",
+    name: sagas::CANCEL_ORDER,
     definition: include_str!("../../../../state-machines/cancel-order.asl.json"),
 };
 

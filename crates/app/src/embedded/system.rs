@@ -10,6 +10,7 @@ use crate::embedded::{aws, demo, http, machines, targets};
 use crate::http::layers;
 use crate::http::operations::Operations;
 use crate::http::orders::Orders;
+use crate::trace::Traced;
 use adapter_local::{LocalDb, OpenError};
 use adapter_os::{SystemClock, SystemIds};
 use contracts::UserId;
@@ -374,7 +375,8 @@ fn connect(
     outside: Outside,
     stopping: &CancellationToken,
 ) -> Connected {
-    let aggregates = Arc::new(Aggregates::new(Arc::clone(db) as _, Arc::clone(clock)));
+    let store = Arc::new(Traced(Arc::clone(db) as _));
+    let aggregates = Arc::new(Aggregates::new(store, Arc::clone(clock)));
     let aggregates = || Arc::clone(&aggregates);
     let users = Arc::new(user::Service::new(aggregates(), Arc::clone(ids)));
     let inventory = Arc::new(inventory::Service::new(aggregates()));

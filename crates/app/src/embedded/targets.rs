@@ -1,22 +1,21 @@
 //! Whom events go to: which rule, which target.
 
+use crate::consumers::{self, Consumer};
 use crate::embedded::machines::{self, Machine};
 use crate::embedded::services::Services;
+use crate::sagas::{self, NotStarted};
+use crate::trace::{self, Work};
 use async_trait::async_trait;
 use contracts::Envelope;
 use events::arn::Home;
 use events::control::BuiltIn;
 use events::retry::code;
 use events::{DeliveryError, Pattern, Route, Rule, Target, Terms};
-use ports::journal::ExecutionId;
-use ports::saga_engine::{Refusal, Start};
+use ports::saga_engine::Refusal;
 use ports::task::chain;
 use ports::{Clock, SagaEngine};
-use resilience::stack;
 use std::sync::Arc;
-use tower::layer::util::Identity;
-use tower::util::BoxCloneSyncService;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::ServiceExt;
 
 /// A rule as it is written down: its name, its pattern, its only target.
 const RULES: [(&str, &str, &str); 4] = [
@@ -48,7 +47,9 @@ pub(crate) fn built_in(services: &Services, home: &Home) -> BuiltIn {
         let arn = format!("arn:aws:states:{place}:stateMachine:{}", machine.name);
         route(machine.name, arn, target)
     };
-    let consumer = Consumes::notifications(&services.notifications, &services.clock);
+    let clock = Arc::clone(&services.clock);
+    let consumer = consumers::notifications(&services.notifications, &clock);
+    let consumer = Consumes { consumer, clock };
     let targets = vec![
         saga(&machines::PLACE_ORDER),
         saga(&machines::CANCEL_ORDER),
@@ -75,46 +76,27 @@ struct StartsSaga {
 #[async_trait]
 impl Target for StartsSaga {
     async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
-        // Whoever claims to be the order service and tells no fact starts nothing.
-        let (Some(metadata), Some(data)) = (event.metadata(), event.data()) else {
-            return Err(DeliveryError::fatal("start a saga: the event is no fact of ours"));
-        };
-        let name = metadata.correlation_id.clone();
-        let id = ExecutionId { machine: self.machine.to_owned(), name };
-        let start = Start { id, input: data.clone() };
-        match self.engine.start(start).await {
-            Ok(()) | Err(Refusal::ExecutionAlreadyExists(_)) => Ok(()),
-            Err(Refusal::World(error)) => Err(error.into()),
-            Err(refusal) => Err(DeliveryError::fatal(chain(&refusal))),
-        }
+        sagas::start(&*self.engine, self.machine, event).await.map_err(|why| match why {
+            NotStarted::NoFact => {
+                DeliveryError::fatal("start a saga: the event is no fact of ours")
+            }
+            NotStarted::Refused(Refusal::World(error)) => error.into(),
+            NotStarted::Refused(refusal) => DeliveryError::fatal(chain(&refusal)),
+        })
     }
 }
 
-/// Hands events to a consumer behind the stack of consumers.
+/// Hands events to a consumer.
 struct Consumes {
-    consumer: BoxCloneSyncService<Envelope, (), ports::Error>,
+    consumer: Consumer,
     clock: Arc<dyn Clock>,
-}
-
-impl Consumes {
-    /// The notification service: it records what it has mailed in its own write, so nothing else
-    /// has to let an event take effect once.
-    fn notifications(service: &Arc<notification::Service>, clock: &Arc<dyn Clock>) -> Self {
-        let service = Arc::clone(service);
-        let consume = service_fn(move |event: Envelope| {
-            let service = Arc::clone(&service);
-            async move { service.consume(&event).await }
-        });
-        let stack = stack::consumer(Arc::clone(clock), Identity::new());
-        let consumer = BoxCloneSyncService::new(stack.layer(consume));
-        Self { consumer, clock: Arc::clone(clock) }
-    }
 }
 
 #[async_trait]
 impl Target for Consumes {
     async fn deliver(&self, event: &Envelope) -> Result<(), DeliveryError> {
-        match self.consumer.clone().oneshot(event.clone()).await {
+        let consumed = self.consumer.clone().oneshot(event.clone());
+        match trace::within(Work::of(event), consumed).await {
             // No later try would be made in time, either.
             Err(error) if event.deadline().is_some_and(|end| self.clock.now() >= end) => {
                 Err(DeliveryError::fatal(chain(&error)).coded(code::TIMEOUT))
@@ -129,6 +111,10 @@ mod tests {
     use super::*;
     use adapter_os::SystemClock;
     use contracts::Timestamp;
+    use resilience::stack;
+    use tower::layer::util::Identity;
+    use tower::util::BoxCloneSyncService;
+    use tower::{Layer, service_fn};
 
     #[tokio::test]
     async fn an_event_that_comes_too_late_reaches_no_consumer_and_is_not_tried_again() {

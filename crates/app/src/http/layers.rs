@@ -4,6 +4,7 @@
 //! ([`resilience::stack::edge`]), and how much a caller may ask.
 
 use crate::http::edge::Refused;
+use crate::trace;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -57,7 +58,7 @@ pub(crate) fn new_keys(
 pub(crate) fn leases(store: Arc<dyn Store>, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Leases {
     let records = StoreRecords::new(store, Arc::clone(clock));
     Leases::new(Arc::new(records), Arc::clone(clock), Arc::clone(ids))
-        .with_spawn(Arc::new(|future| drop(tokio::spawn(future))))
+        .with_spawn(Arc::new(|future| drop(tokio::spawn(trace::within(trace::work(), future)))))
 }
 
 /// What is put around the handlers of routes.

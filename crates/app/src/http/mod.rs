@@ -18,11 +18,12 @@ pub(crate) mod products;
 mod strict_json;
 pub(crate) mod users;
 
+use crate::trace::{self, Work};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use contracts::Problem;
+use contracts::{Problem, TraceParent};
 use http::StatusCode;
 
 /// Answers what has no route, keeps other sites' pages from changing anything, and keeps answers
@@ -47,6 +48,16 @@ where
         })
         .fallback(absent)
         .layer(from_fn(guarded))
+        .layer(from_fn(traced))
+}
+
+/// Handles a request as part of the trace that its sender names, unless one is on already; a trace
+/// that makes no sense is ignored.
+async fn traced(request: Request, next: Next) -> Response {
+    let named = request.headers().get("traceparent").and_then(|named| named.to_str().ok());
+    let named = named.and_then(TraceParent::parse);
+    let work = trace::work();
+    trace::within(Work { trace: work.trace.or(named), ..work }, next.run(request)).await
 }
 
 /// Keeps other sites' pages from changing anything here, and answers out of caches.

@@ -12,6 +12,9 @@ pub trait Handler: Send + Sync {
     /// # Errors
     /// Whoever invoked the function sees the failure, and decides whether to try again.
     async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure>;
+
+    /// Says what is only known here, for the process ends; it has half a second for it.
+    async fn stop(&self) {}
 }
 
 /// Why an event was not handled, as Lambda and state machines see it.

@@ -17,16 +17,22 @@
 
 mod api;
 mod catalogue;
+mod events;
 mod gateway;
 mod handler;
+mod invocation;
 mod layout;
+mod messages;
 mod news;
 mod nobody;
 mod parts;
+mod records;
+mod relay;
 mod service;
 mod services;
 pub mod settings;
 mod tasks;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -34,11 +40,13 @@ mod time;
 pub use self::handler::{Failure, Handler};
 pub use self::parts::{Base, Parts};
 pub use self::service::{Build, Role, Service};
-pub use self::services::{DESK, INVENTORY, NOTIFICATION, ORDER, PAYMENT, USER};
+pub use self::services::{DESK, INVENTORY, NOTIFICATION, ORDER, PAYMENT, RELAY, USER};
 
 use self::settings::Env;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use self::telemetry::Observed;
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Runs this process as a function of `service`, in the role that the environment names, until
 /// Lambda ends it.
@@ -54,9 +62,25 @@ pub fn run(service: &Service) -> Result<(), Error> {
 async fn serve(service: &Service) -> Result<(), Error> {
     let mut env = Env::of_this_process();
     let parts = Parts::new().await;
+    let (telemetry, function) = (env.telemetry(), env.function());
     let handler = service.handler(&mut env, &parts);
-    let handler = env.finish(handler)?;
-    let handler = &*handler;
-    let answer = async |event: LambdaEvent<Value>| handler.handle(event).await;
-    lambda_runtime::run(service_fn(answer)).await
+    let made = telemetry.zip(handler);
+    let (telemetry, handler) = env.finish(made)?;
+    let handler: Arc<dyn Handler> = handler.into();
+    let named = (service.name, &*function);
+    let observed = Arc::new(Observed::start(telemetry, named, Arc::clone(&parts.clock)));
+    stop_gracefully(&handler, &observed).await;
+    let answer =
+        async |event: LambdaEvent<Value>| invocation::handle(&*handler, &observed, event).await;
+    Runtime::new(service_fn(answer)).run().await
+}
+
+/// Lets the function say what it still knows when Lambda ends its process.
+async fn stop_gracefully(handler: &Arc<dyn Handler>, observed: &Arc<Observed>) {
+    let (handler, observed) = (Arc::clone(handler), Arc::clone(observed));
+    lambda_runtime::spawn_graceful_shutdown_handler(move || async move {
+        handler.stop().await;
+        observed.tell();
+    })
+    .await;
 }

@@ -4,6 +4,7 @@
 //! it is warm. Does not own: which part needs what.
 
 use super::layout::layout;
+use crate::trace::Traced;
 use adapter_aws::{Clients, DynamoStore};
 use adapter_os::{SystemClock, SystemIds};
 use ports::{Aggregates, Clock, Ids, Store, Stories};
@@ -36,7 +37,7 @@ impl Parts {
         let store = Arc::new(DynamoStore::new(&self.clients, table, layout(), clock));
         Base {
             stories: Arc::clone(&store) as _,
-            store,
+            store: Arc::new(Traced(store)),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
         }

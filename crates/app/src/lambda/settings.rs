@@ -13,6 +13,7 @@
 //! | `ORDERSAGA_CACHE_URL` | a Redis, such as `redis://cache:6379/0`, by default none | who reads prices |
 //! | `ORDERSAGA_NEW_KEYS_PER_DAY` | new idempotency keys a day of one principal, or `off`; default 5000000 | who answers requests with a key |
 //! | `ORDERSAGA_LOG` | which log lines are written, default `info` | everybody |
+//! | `AWS_LAMBDA_LOG_LEVEL` | how much log lines may say at most; Lambda sets it | everybody |
 //! | `ORDERSAGA_METRICS_NAMESPACE` | under which name metrics are listed, default `Ordersaga` | everybody |
 //!
 //! Owns: reading the environment, and saying all that is wrong with it at once; nothing else in a
@@ -21,7 +22,7 @@
 use crate::problems::Problems;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// The longest a call of the gateway may be waited for, in milliseconds: a task has more time.
 const GATEWAY_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=9_000;
@@ -60,6 +61,8 @@ pub struct Gateway {
 pub struct Telemetry {
     /// Which log lines are written.
     pub log: Targets,
+    /// No line is written that says more than this, whatever the filter says.
+    pub level: LevelFilter,
     /// Under which name metrics are listed.
     pub namespace: String,
 }
@@ -152,13 +155,23 @@ impl Env {
         })
     }
 
+    /// Reads what the function is called; where Lambda does not say it, that is nothing.
+    pub fn function(&self) -> String {
+        self.values.get("AWS_LAMBDA_FUNCTION_NAME").cloned().unwrap_or_default()
+    }
+
     /// Reads what is to be written down about the function's work.
     pub fn telemetry(&mut self) -> Option<Telemetry> {
         let log = self.optional("ORDERSAGA_LOG", "info", |text| {
             text.parse().map_err(|error| format!("is not a filter: {error}"))
         });
         let namespace = self.optional("ORDERSAGA_METRICS_NAMESPACE", "Ordersaga", text);
-        Some(Telemetry { log: log?, namespace: namespace? })
+        let level = self.optional("AWS_LAMBDA_LOG_LEVEL", "trace", |text| {
+            // Lambda knows one level more: nothing of ours is fatal and no error.
+            let level = if text.eq_ignore_ascii_case("fatal") { "error" } else { text };
+            level.parse().map_err(|_| "is no level".to_owned())
+        });
+        Some(Telemetry { log: log?, level: level?, namespace: namespace? })
     }
 
     fn required<T>(
@@ -305,6 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn lambda_s_levels_are_known_and_only_they_are() {
+        for (set, level) in [
+            ("DEBUG", Some(LevelFilter::DEBUG)),
+            ("warn", Some(LevelFilter::WARN)),
+            ("FATAL", Some(LevelFilter::ERROR)),
+            ("loud", None),
+        ] {
+            let mut env = env(&[("AWS_LAMBDA_LOG_LEVEL", set)]);
+            assert_eq!(env.telemetry().map(|telemetry| telemetry.level), level, "{set}");
+        }
+    }
+
+    #[test]
     fn what_a_template_sets_is_read() {
         let arn = "arn:aws:states:eu-central-1:123456789012:stateMachine:place-order";
         let secret = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:gateway-AbCdEf";
@@ -320,7 +346,8 @@ mod tests {
         assert_eq!((&*gateway.secret, gateway.timeout), (secret, Duration::from_secs(3)));
         assert_eq!(env.mail_from().as_deref(), Some("shop@example.com"));
         assert_eq!(env.new_keys_per_day(), Some(Some(5_000_000)));
-        assert_eq!(env.telemetry().unwrap().namespace, "Ordersaga");
+        let telemetry = env.telemetry().unwrap();
+        assert_eq!((&*telemetry.namespace, telemetry.level), ("Ordersaga", LevelFilter::TRACE));
         assert_eq!(env.finish(Some(7)), Ok(7));
     }
 }

@@ -14,8 +14,10 @@
 
 use super::handler::{Failure, Handler};
 use super::parts::Base;
+use super::telemetry::count;
 use super::time;
 use crate::breakers;
+use crate::trace::{self, Work};
 use async_trait::async_trait;
 use contracts::Timestamp;
 use futures::future::{poll_fn, select};
@@ -105,15 +107,27 @@ impl Handler for Tasks {
     async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let (payload, context) = event.into_parts();
         let deadline = time::deadline(&context);
+        let text = |at: &str| payload.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        let (task, correlation_id) = (text("/task").unwrap_or_default(), text("/input/order_id"));
         let request = self.request(payload, &context);
-        self.fall_into_step(deadline).await;
-        let mut seam = self.seam.clone();
-        let answer = match poll_fn(|cx| seam.poll_ready(cx)).await {
-            Ok(()) => seam.call(request).await,
-            Err(error) => Err(error),
+        let performing = async {
+            self.fall_into_step(deadline).await;
+            let mut seam = self.seam.clone();
+            let answer = match poll_fn(|cx| seam.poll_ready(cx)).await {
+                Ok(()) => seam.call(request).await,
+                Err(error) => Err(error),
+            };
+            count::task_ended(&task, &answer);
+            self.fall_into_step(deadline).await;
+            answer
         };
-        self.fall_into_step(deadline).await;
-        answer.map_err(Failure::from)
+        let work = Work { correlation_id, ..trace::work() };
+        trace::within(work, performing).await.map_err(Failure::from)
+    }
+
+    /// What the breakers have counted is told to their fleet.
+    async fn stop(&self) {
+        self.breakers.sync_due(self.clock.now()).await;
     }
 }
 

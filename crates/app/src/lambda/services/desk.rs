@@ -3,6 +3,7 @@
 use crate::breakers;
 use crate::http::operations::{self, Operations};
 use crate::lambda::api::Api;
+use crate::lambda::events::LetsGoOn;
 use crate::lambda::gateway::Gateway;
 use crate::lambda::handler::Handler;
 use crate::lambda::parts::{Base, Parts};
@@ -15,9 +16,12 @@ use ports::{PaymentGateway, SagaEngine};
 use resilience::desk::Desk;
 use std::sync::Arc;
 
-/// The desk: `/v1/breakers`, `/v1/parked`, `/v1/orders/{id}/resume`, and the task `suspend_step`.
-pub const DESK: Service =
-    Service { name: "desk", roles: &[(Role::Api, api), (Role::Tasks, tasks)] };
+/// The desk: `/v1/breakers`, `/v1/parked`, `/v1/orders/{id}/resume`, the task `suspend_step`, and the
+/// minute in which waiting steps go on.
+pub const DESK: Service = Service {
+    name: "desk",
+    roles: &[(Role::Api, api), (Role::Tasks, tasks), (Role::Events, events)],
+};
 
 /// The desk of the waits that the table holds.
 fn desk(base: &Base) -> Arc<Desk> {
@@ -60,4 +64,15 @@ fn tasks(env: &mut Env, parts: &Parts) -> Option<Box<dyn Handler>> {
 
 pub(in crate::lambda) fn tasks_over(base: &Base) -> Tasks {
     Tasks::new(base, desk(base), Waits::ForItsToken)
+}
+
+fn events(env: &mut Env, parts: &Parts) -> Option<Box<dyn Handler>> {
+    let base = parts.base(&env.table()?);
+    Some(Box::new(LetsGoOn {
+        desk: desk(&base),
+        breakers: breakers::in_fleet(Arc::clone(&base.store), &base.clock, &base.ids),
+        // Tokens are answered: no machine has to be known.
+        sagas: Arc::new(StepFunctions::new(&parts.clients, Machines::default())),
+        clock: base.clock,
+    }))
 }

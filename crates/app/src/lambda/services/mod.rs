@@ -8,6 +8,7 @@ pub(super) mod inventory;
 pub(super) mod notification;
 pub(super) mod order;
 pub(super) mod payment;
+pub(super) mod relay;
 pub(super) mod user;
 
 pub use self::desk::DESK;
@@ -15,4 +16,5 @@ pub use self::inventory::INVENTORY;
 pub use self::notification::NOTIFICATION;
 pub use self::order::ORDER;
 pub use self::payment::PAYMENT;
+pub use self::relay::RELAY;
 pub use self::user::USER;

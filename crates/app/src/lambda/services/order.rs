@@ -3,19 +3,23 @@
 use crate::http::orders::{self, Orders};
 use crate::lambda::api::Api;
 use crate::lambda::catalogue::CachedCatalogue;
+use crate::lambda::events::StartsSagas;
 use crate::lambda::handler::Handler;
 use crate::lambda::news::Looks;
 use crate::lambda::parts::{Base, Parts};
 use crate::lambda::service::{Role, Service};
 use crate::lambda::settings::Env;
 use crate::lambda::tasks::{Tasks, Waits};
-use adapter_aws::RedisCache;
+use crate::sagas;
+use adapter_aws::{Machines, RedisCache, StepFunctions};
 use ports::directory::Catalogue;
 use std::sync::Arc;
 
-/// The order service: `/v1/orders`, and the tasks of its sagas.
-pub const ORDER: Service =
-    Service { name: "order", roles: &[(Role::Api, api), (Role::Tasks, tasks)] };
+/// The order service: `/v1/orders`, the tasks of its sagas, and the events that start them.
+pub const ORDER: Service = Service {
+    name: "order",
+    roles: &[(Role::Api, api), (Role::Tasks, tasks), (Role::Events, events)],
+};
 
 /// Whom an order is for and what it costs it reads where the other services keep it: the same table.
 pub(super) fn service(base: &Base) -> Arc<::order::Service> {
@@ -68,4 +72,20 @@ fn tasks(env: &mut Env, parts: &Parts) -> Option<Box<dyn Handler>> {
 
 pub(in crate::lambda) fn tasks_over(base: &Base) -> Tasks {
     Tasks::new(base, service(base), Waits::ForTheAnswer)
+}
+
+fn events(env: &mut Env, parts: &Parts) -> Option<Box<dyn Handler>> {
+    let machines = env.machines()?;
+    let named =
+        [(sagas::PLACE_ORDER, machines.place_order), (sagas::CANCEL_ORDER, machines.cancel_order)];
+    match Machines::new(named) {
+        Ok(machines) => {
+            let sagas = Arc::new(StepFunctions::new(&parts.clients, machines));
+            Some(Box::new(StartsSagas { sagas, clock: Arc::clone(&parts.clock) }))
+        }
+        Err(why) => {
+            env.problem("ORDERSAGA_PLACE_ORDER_MACHINE, ORDERSAGA_CANCEL_ORDER_MACHINE:", why);
+            None
+        }
+    }
 }
