@@ -30,6 +30,11 @@ deploy-aws stage="dev":
 life:
     cargo test -p system-tests --test life_of_an_order -- --nocapture
 
+# The life of orders on the local cloud: the functions of the template, as real processes.
+life-aws:
+    cargo build -p app --bins --features lambda
+    cargo test -p system-tests --test aws_stack orders_end -- --nocapture
+
 # Kills the running system again and again under load; minutes, not seconds.
 crash rounds="30":
     CRASH_ROUNDS={{rounds}} cargo test -p system-tests --test crash

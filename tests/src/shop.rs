@@ -33,7 +33,7 @@ pub fn config(dir: &Path) -> Config {
         ("data_dir", dir.display().to_string()),
         ("log", "error".to_owned()),
     ];
-    Config::load(&flags, None).unwrap()
+    Config::of(&flags).unwrap()
 }
 
 async fn start(config: Config) -> (System, Client) {

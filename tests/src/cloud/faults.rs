@@ -6,6 +6,7 @@
 //!
 //! Owns: how often what goes wrong. Does not own: doing it.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -75,10 +76,43 @@ struct State {
     chances: Chances,
     random: u64,
     left: u32,
-    dealt: u32,
+    /// How often what was dealt.
+    dealt: BTreeMap<&'static str, u32>,
+    /// What goes wrong next with a function's requests, whatever is drawn.
+    planted: BTreeMap<String, VecDeque<Fault>>,
+}
+
+impl Fault {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::KillBefore => "killed before",
+            Self::KillAfter => "killed after",
+            Self::Throttle => "throttled",
+            Self::DropAnswer => "answer lost",
+            Self::Delay(_) => "delayed",
+            Self::FailEntries(_) => "entries failed",
+        }
+    }
+}
+
+impl BatchFault {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Drop => "batch dropped",
+            Self::Duplicate => "batch repeated",
+            Self::Split => "batch split",
+            Self::Shuffle(_) => "batch shuffled",
+        }
+    }
 }
 
 impl State {
+    fn count(&mut self, what: &'static str) {
+        *self.dealt.entry(what).or_default() += 1;
+    }
+
     /// The next draw (SplitMix64).
     fn next(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -97,7 +131,6 @@ impl State {
         for (chance, what) in of {
             if drawn < *chance {
                 self.left -= 1;
-                self.dealt += 1;
                 return Some(what.clone());
             }
             drawn -= chance;
@@ -106,27 +139,11 @@ impl State {
     }
 }
 
-impl Faults {
-    /// From now on, at most `count` faults with these chances.
-    pub fn begin(&self, seed: u64, chances: Chances, count: u32) {
-        let mut state = self.0.lock().unwrap();
-        *state = State { chances, random: seed, left: count, dealt: 0 };
-    }
-
-    /// From now on nothing goes wrong; answers how much did.
-    pub fn end(&self) -> u32 {
-        let mut state = self.0.lock().unwrap();
-        state.left = 0;
-        state.dealt
-    }
-
-    /// What goes wrong with a request; `entries` is how many events it has, `throttles` whether its
-    /// service may throttle it.
-    pub fn of_request(&self, entries: usize, throttles: bool) -> Fault {
-        let mut state = self.0.lock().unwrap();
-        let Chances { kill, throttle, drop_answer, delay, fail_entries, .. } = state.chances;
+impl State {
+    fn drawn(&mut self, entries: usize, throttles: bool) -> Fault {
+        let Chances { kill, throttle, drop_answer, delay, fail_entries, .. } = self.chances;
         let only_if = |may: bool, chance| if may { chance } else { 0 };
-        let drawn = state.draw(&[
+        let drawn = self.draw(&[
             (kill / 2, Fault::KillBefore),
             (kill / 2, Fault::KillAfter),
             (only_if(throttles, throttle), Fault::Throttle),
@@ -135,13 +152,68 @@ impl Faults {
             (only_if(entries > 0, fail_entries), Fault::FailEntries(Vec::new())),
         ]);
         match drawn {
-            Some(Fault::Delay(_)) => Fault::Delay(Duration::from_millis(state.next() % 300)),
+            Some(Fault::Delay(_)) => Fault::Delay(Duration::from_millis(self.next() % 300)),
             Some(Fault::FailEntries(_)) => {
-                Fault::FailEntries((0..entries).map(|_| state.next().is_multiple_of(2)).collect())
+                Fault::FailEntries((0..entries).map(|_| self.next().is_multiple_of(2)).collect())
             }
             Some(other) => other,
             None => Fault::None,
         }
+    }
+}
+
+impl Faults {
+    /// From now on, at most `count` faults with these chances.
+    pub fn begin(&self, seed: u64, chances: Chances, count: u32) {
+        let mut state = self.0.lock().unwrap();
+        *state = State { chances, random: seed, left: count, ..State::default() };
+    }
+
+    /// The next requests of a function go wrong like this, one after the other.
+    pub fn plant(&self, function: &str, faults: impl IntoIterator<Item = Fault>) {
+        let mut state = self.0.lock().unwrap();
+        state.planted.entry(function.to_owned()).or_default().extend(faults);
+    }
+
+    /// What was planted and has not come about, by function.
+    #[must_use]
+    pub fn planted(&self) -> BTreeMap<String, usize> {
+        let state = self.0.lock().unwrap();
+        let left = state.planted.iter().filter(|(_, faults)| !faults.is_empty());
+        left.map(|(function, faults)| (function.clone(), faults.len())).collect()
+    }
+
+    /// From now on nothing goes wrong; answers how often what did.
+    pub fn end(&self) -> BTreeMap<&'static str, u32> {
+        let mut state = self.0.lock().unwrap();
+        state.left = 0;
+        state.planted.clear();
+        std::mem::take(&mut state.dealt)
+    }
+
+    /// What goes wrong with a function's request; `entries` is how many events it has, `throttles`
+    /// whether its service may throttle it.
+    pub fn of_request(&self, function: &str, entries: usize, throttles: bool) -> Fault {
+        let mut state = self.0.lock().unwrap();
+        let planted = state.planted.get_mut(function);
+        // What is planted waits for a request that it can happen to.
+        let suits = |fault: &mut Fault| match fault {
+            Fault::FailEntries(_) => entries > 0,
+            Fault::Throttle => throttles,
+            Fault::None
+            | Fault::KillBefore
+            | Fault::KillAfter
+            | Fault::DropAnswer
+            | Fault::Delay(_) => true,
+        };
+        let fault = match planted.and_then(|faults| faults.pop_front_if(suits)) {
+            Some(planted) => planted,
+            None => state.drawn(entries, throttles),
+        };
+        if fault != Fault::None {
+            state.count(fault.name());
+        }
+        fault
     }
 
     /// What goes wrong with a batch.
@@ -155,6 +227,9 @@ impl Faults {
             (split_batch, BatchFault::Split),
             (shuffle_batch, BatchFault::Shuffle(by)),
         ]);
+        if let Some(fault) = drawn {
+            state.count(fault.name());
+        }
         drawn.unwrap_or(BatchFault::None)
     }
 }
@@ -169,12 +244,24 @@ mod tests {
             let faults = Faults::default();
             let chances = Chances { kill: 100, fail_entries: 300, ..Chances::default() };
             faults.begin(seed, chances, 20);
-            let dealt: Vec<Fault> = (0..1_000).map(|_| faults.of_request(3, false)).collect();
-            assert_eq!(faults.end(), 20);
-            assert_eq!(faults.of_request(3, false), Fault::None);
+            let dealt: Vec<Fault> = (0..1_000).map(|_| faults.of_request("F", 3, false)).collect();
+            assert_eq!(faults.end().values().sum::<u32>(), 20);
+            assert_eq!(faults.of_request("F", 3, false), Fault::None);
             dealt
         };
         assert_eq!(deal(1), deal(1));
         assert_ne!(deal(1), deal(2));
+    }
+
+    #[test]
+    fn what_is_planted_for_a_function_comes_about_at_its_own_requests_in_order() {
+        let faults = Faults::default();
+        faults.plant("F", [Fault::None, Fault::Throttle]);
+        assert_eq!(faults.of_request("G", 0, true), Fault::None);
+        assert_eq!(faults.planted(), [("F".to_owned(), 2)].into());
+        assert_eq!(faults.of_request("F", 0, true), Fault::None);
+        assert_eq!(faults.of_request("F", 0, true), Fault::Throttle);
+        assert_eq!(faults.of_request("F", 0, true), Fault::None);
+        assert!(faults.planted().is_empty());
     }
 }

@@ -3,12 +3,13 @@
 //! Owns: where functions run.
 //! Does not own: what a function does, and what a service of AWS's answers.
 
-pub mod database;
+mod counterparts;
 pub mod doubles;
 pub mod faults;
 pub mod front;
 pub mod host;
 pub mod iam;
+pub mod platform;
 pub mod pollers;
 pub mod proxy;
 mod stack;

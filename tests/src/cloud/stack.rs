@@ -10,7 +10,7 @@
 //! Owns: the order in which things are started, and the names and parameters they are given.
 //! Does not own: what the template says, or what any part of it does.
 
-use super::database::Database;
+use super::counterparts;
 use super::doubles::Doubles;
 use super::faults::Faults;
 use super::front::{self, Front};
@@ -29,21 +29,28 @@ use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tempfile::TempDir;
+use testkit::counterparts::Counterpart;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+/// The programs that functions are.
+const BINARIES: [&str; 7] =
+    ["desk", "inventory", "notification", "order", "payment", "relay", "user"];
 /// How many environments a function may have at once: enough for those who wait for an order.
 const CONCURRENCY: usize = 12;
 /// What the gateway asks for, and the secret holds.
 const GATEWAY_KEY: &str = "the-key-of-the-local-cloud";
+/// How many lines of functions are shown when a test fails.
+const LINES_SHOWN: usize = 60;
 /// How long the client rests between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -66,9 +73,9 @@ pub struct Cloud {
     /// A planted bug: whether what functions say of single records is ignored.
     pub is_deaf: Arc<AtomicBool>,
     customer: Customer,
-    system: System,
+    system: Option<System>,
     tasks: Vec<JoinHandle<()>>,
-    _database: Database,
+    _dynoxide: Counterpart,
     _dir: TempDir,
 }
 
@@ -86,6 +93,19 @@ fn client(api: SocketAddr, gateway: SocketAddr) -> Client {
     client.with_gateway_key(GATEWAY_KEY).with_pause(PAUSE)
 }
 
+/// What functions said last, when a test fails.
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut said = self.book.refusals().join("\n");
+            for line in self.host.output.tail(LINES_SHOWN) {
+                said += &format!("\n{}: {}", line.environment, line.text);
+            }
+            std::io::stderr().write_all(said.as_bytes()).ok();
+        }
+    }
+}
+
 /// Who calls the API: the client of the tests may do everything.
 fn clients() -> Vec<front::Client> {
     let client = |token: &str, scopes: &[&str]| front::Client {
@@ -101,11 +121,14 @@ fn clients() -> Vec<front::Client> {
 }
 
 impl Cloud {
-    /// Starts everything; `dynoxide` is the program that plays DynamoDB, `binaries` the folder with
-    /// the Lambda binaries.
-    pub async fn start(dynoxide: PathBuf, binaries: &Path) -> Self {
+    /// Starts everything for the test with this title; `None` when something is absent and may be.
+    ///
+    /// # Panics
+    /// Something cannot be started, or is absent where nothing may be.
+    pub async fn start(title: &str) -> Option<Self> {
+        let (dynoxide, binaries) =
+            tokio::task::block_in_place(|| counterparts::start(&BINARIES, title))?;
         let dir = tempfile::tempdir().unwrap();
-        let database = Database::start(dynoxide).await;
         let (faults, book, doubles, is_deaf) =
             (Arc::default(), Arc::default(), Arc::<Doubles>::default(), Arc::default());
         let mut tasks = Vec::new();
@@ -121,13 +144,13 @@ impl Cloud {
         let parameters = parameters(&format!("http://{gateway}"));
         let path = xtask::root().join("infra/aws/template.yaml");
         let template = Template::load(&path, &parameters, &url(&proxying));
-        let functions = functions(&template, &url(&proxying), binaries);
+        let functions = functions(&template, &url(&proxying), &binaries);
         let host = Arc::new(Host::new(functions));
         later.set(Arc::clone(&host)).ok().unwrap();
         tasks.push(invoke_api(invoking, later));
 
         let own = format!("http://{}", system.aws_address().unwrap());
-        let (tables, services) = (Wire::at(&database.url), Wire::at(&own));
+        let (tables, services) = (Wire::at(dynoxide.url()), Wire::at(&own));
         deploy(&template, &tables, &services).await;
         for secret in &template.secrets {
             doubles.keep(secret, GATEWAY_KEY);
@@ -135,7 +158,7 @@ impl Cloud {
         let behind = Behind {
             roles: roles(&template),
             stack: stack(&template),
-            upstreams: Upstreams { dynamodb: database.url.clone(), own },
+            upstreams: Upstreams { dynamodb: dynoxide.url(), own },
             host: Arc::clone(&host),
             doubles: Arc::clone(&doubles),
             faults: Arc::clone(&faults),
@@ -155,7 +178,7 @@ impl Cloud {
         let front = Front { routes, clients: clients(), host: Arc::clone(&host) };
         tasks.push(front::serve(fronting, front));
         let customer = Customer::join(client).await;
-        Self {
+        Some(Self {
             template,
             host,
             faults,
@@ -165,11 +188,11 @@ impl Cloud {
             services,
             is_deaf,
             customer,
-            system,
+            system: Some(system),
             tasks,
-            _database: database,
+            _dynoxide: dynoxide,
             _dir: dir,
-        }
+        })
     }
 
     /// Calls every function that has a schedule, as when its time has come; answers how each ended.
@@ -194,11 +217,13 @@ impl Cloud {
     }
 
     /// Ends everything.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         for task in &self.tasks {
             task.abort();
         }
-        self.system.stop().await;
+        if let Some(system) = self.system.take() {
+            system.stop().await;
+        }
     }
 }
 
@@ -218,7 +243,7 @@ async fn system(dir: &Path, functions: &str) -> System {
         ("data_dir", dir.join("data").display().to_string()),
         ("log", "error".to_owned()),
     ];
-    let mut config = Config::load(&flags, None).unwrap();
+    let mut config = Config::of(&flags).unwrap();
     config.integrations.other_functions = Some(functions.parse().unwrap());
     // What stands around tasks stands in the functions.
     System::start_with(config, Layers::Bare).await.unwrap()

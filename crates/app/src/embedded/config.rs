@@ -116,14 +116,25 @@ impl Config {
         )
     }
 
+    /// The defaults, but for these settings: reads neither the environment nor a file, as a test
+    /// wants it whose own variables are none of a system's.
+    ///
+    /// # Errors
+    /// Every problem of the settings.
+    pub fn of(settings: &[(&'static str, String)]) -> Result<Self, Problems> {
+        let mut values = Values::default();
+        let known = values.defaults();
+        values.flags(&known, settings);
+        values.finish(&BTreeMap::new())
+    }
+
     fn from_sources(
         flags: &[(&'static str, String)],
         file: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
         let mut values = Values::default();
-        values.file(ANNOTATED, &Origin::Default);
-        let known: Vec<String> = values.values.keys().cloned().collect();
+        let known = values.defaults();
         let env: BTreeMap<String, String> = env.collect();
         let named = env.get(ENV_CONFIG).map(PathBuf::from);
         values.read_file(file.map(Path::to_owned).or(named), &known);
@@ -132,14 +143,24 @@ impl Config {
             let key = name.trim_start_matches(ENV_PREFIX).to_lowercase();
             values.set(&known, &key, value, Origin::Env(name.clone()));
         }
-        for (key, value) in flags {
-            values.set(&known, key, value, Origin::Flag(key));
-        }
+        values.flags(&known, flags);
         values.finish(&env)
     }
 }
 
 impl Values {
+    /// Takes the defaults; answers what there is to set.
+    fn defaults(&mut self) -> Vec<String> {
+        self.file(ANNOTATED, &Origin::Default);
+        self.values.keys().cloned().collect()
+    }
+
+    fn flags(&mut self, known: &[String], flags: &[(&'static str, String)]) {
+        for (key, value) in flags {
+            self.set(known, key, value, Origin::Flag(key));
+        }
+    }
+
     fn read_file(&mut self, named: Option<PathBuf>, known: &[String]) {
         let path = named.clone().unwrap_or_else(|| FILE.into());
         if named.is_none() && !path.exists() {

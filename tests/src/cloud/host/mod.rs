@@ -215,6 +215,13 @@ impl Host {
         pool.alive.lock().unwrap().clear();
     }
 
+    /// Whether a function is serving a request, or has just done so.
+    #[must_use]
+    pub fn is_busy(&self, function: &str) -> bool {
+        let pool = self.pools.get(function);
+        pool.is_some_and(|pool| pool.permits.available_permits() < pool.function.concurrency)
+    }
+
     /// How often environments of a function were started.
     #[must_use]
     pub fn starts(&self, function: &str) -> u32 {

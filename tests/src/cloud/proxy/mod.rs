@@ -15,7 +15,7 @@ pub use asked::{Asked, Service, Signed, Stack};
 
 use super::doubles::Doubles;
 use super::faults::{Fault, Faults};
-use super::host::{Host, Outcome};
+use super::host::{Host, Outcome, function_of};
 use super::iam::{self, Statement};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -161,7 +161,8 @@ impl Behind {
             Service::Events => json["Entries"].as_array().map_or(0, Vec::len),
             _ => 0,
         };
-        match self.faults.of_request(entries, asked.service == Service::DynamoDb) {
+        let function = function_of(environment);
+        match self.faults.of_request(function, entries, asked.service == Service::DynamoDb) {
             Fault::None => self.forward(asked, asking).await,
             Fault::Delay(time) => {
                 tokio::time::sleep(time).await;

@@ -60,6 +60,12 @@ pub struct Function {
     pub memory_mb: u32,
     /// What its role lets it do.
     pub statements: Vec<Statement>,
+    /// Where its output goes.
+    pub log_group: Option<String>,
+    /// Whether its requests are traced.
+    pub is_traced: bool,
+    /// Where calls are told of that nobody waited for and that failed.
+    pub on_failure: Option<String>,
 }
 
 /// A route of the HTTP API.
@@ -252,7 +258,14 @@ fn function(given: &Value, resources: &Map<String, Value>) -> Function {
         timeout: Duration::from_secs(number(&given["Timeout"], 3)),
         memory_mb: u32::try_from(number(&given["MemorySize"], 128)).unwrap(),
         statements: statements(given, resources),
+        log_group: given["LoggingConfig"]["LogGroup"].as_str().map(str::to_owned),
+        is_traced: given["Tracing"] == "Active",
+        on_failure: destination(&given["EventInvokeConfig"]),
     }
+}
+
+fn destination(given: &Value) -> Option<String> {
+    given["DestinationConfig"]["OnFailure"]["Destination"].as_str().map(str::to_owned)
 }
 
 /// What a role, or the policies that SAM makes one of, let their owner do.
@@ -308,9 +321,7 @@ fn source(function: &str, arn: &Value, given: &Value) -> Source {
         bisects: given["BisectBatchOnFunctionError"] == json!(true),
         retries: given["MaximumRetryAttempts"].as_u64().map(|times| u32::try_from(times).unwrap()),
         filters: filters.map(|filter| text(&filter["Pattern"])).collect(),
-        on_failure: given["DestinationConfig"]["OnFailure"]["Destination"]
-            .as_str()
-            .map(str::to_owned),
+        on_failure: destination(given),
     }
 }
 

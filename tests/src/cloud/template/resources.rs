@@ -31,6 +31,8 @@ pub enum Kind {
     Secret,
     /// A role.
     Role,
+    /// A log group.
+    LogGroup,
     /// Anything that only has to have a name.
     Other,
 }
@@ -48,6 +50,7 @@ impl Kind {
             "AWS::DynamoDB::Table" => Self::Table,
             "AWS::SecretsManager::Secret" => Self::Secret,
             "AWS::IAM::Role" => Self::Role,
+            "AWS::Logs::LogGroup" => Self::LogGroup,
             _ => Self::Other,
         }
     }
@@ -131,6 +134,7 @@ impl Names {
     pub fn name(&self, id: &str) -> String {
         let property = match self.kind(id) {
             Kind::Queue => "QueueName",
+            Kind::LogGroup => "LogGroupName",
             Kind::Table => "TableName",
             // Functions are called by their logical ids, whatever they are called on AWS.
             Kind::Function => return id.to_owned(),
@@ -153,6 +157,7 @@ impl Names {
             // A schedule of SAM's becomes a rule.
             Kind::Rule | Kind::Other => ("events", format!("rule/{name}")),
             Kind::Queue => ("sqs", name),
+            Kind::LogGroup => ("logs", format!("log-group:{name}:*")),
             Kind::Table => ("dynamodb", format!("table/{name}")),
             // Six characters of its own stand behind a secret's name.
             Kind::Secret => ("secretsmanager", format!("secret:{name}-local1")),
@@ -169,9 +174,13 @@ impl Names {
         match self.kind(id) {
             Kind::Machine | Kind::Secret => self.arn(id),
             Kind::Queue => format!("{}/{ACCOUNT}/{}", self.url, self.name(id)),
-            Kind::Function | Kind::Bus | Kind::Rule | Kind::Table | Kind::Role | Kind::Other => {
-                self.name(id)
-            }
+            Kind::Function
+            | Kind::Bus
+            | Kind::Rule
+            | Kind::Table
+            | Kind::Role
+            | Kind::LogGroup
+            | Kind::Other => self.name(id),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The template of the repository, read.
 
 use super::Template;
+use crate::cloud::iam;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,4 +64,44 @@ fn whatever_is_wired_leads_to_something_that_is_there() {
     }
     assert_eq!((template.tables.len(), template.secrets.len(), template.machines.len()), (1, 1, 2));
     assert!(template.schedules.len() >= 2);
+}
+
+#[test]
+fn lambda_itself_may_do_what_the_template_has_it_do_in_a_functions_name() {
+    let template = template();
+    let needs = crate::cloud::platform::needs(&template);
+    assert!(!needs.is_empty());
+    for (function, call) in needs {
+        let role = &template.functions[&function].statements;
+        let decided = iam::decide(role, &call);
+        assert!(decided.is_ok(), "{function}: {}", decided.unwrap_err());
+    }
+}
+
+/// The functions that a definition calls, by the ARN it calls them by.
+fn called(definition: &Value, into: &mut BTreeSet<String>) {
+    match definition {
+        Value::Object(fields) => {
+            let function = fields.get("FunctionName").and_then(Value::as_str);
+            into.extend(function.map(str::to_owned));
+            fields.values().for_each(|value| called(value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|value| called(value, into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn a_state_machine_may_call_the_functions_that_it_calls_and_no_other() {
+    for machine in template().machines {
+        let mut functions = BTreeSet::new();
+        called(&serde_json::from_str(&machine.definition).unwrap(), &mut functions);
+        let granted: BTreeSet<String> = machine
+            .statements
+            .iter()
+            .filter(|statement| statement.actions == ["lambda:InvokeFunction"])
+            .flat_map(|statement| statement.resources.clone())
+            .collect();
+        assert_eq!(functions, granted, "{}", machine.name);
+    }
 }
