@@ -6,6 +6,7 @@
 //! allows no such thing.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
+#![expect(clippy::print_stderr, reason = "what went wrong by chance is told by its seed")]
 
 use futures::future::join_all;
 use std::collections::BTreeMap;

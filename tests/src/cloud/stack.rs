@@ -252,8 +252,6 @@ async fn system(dir: &Path, functions: &str) -> System {
 fn parameters(gateway_url: &str) -> BTreeMap<String, String> {
     [
         ("GatewayUrl", gateway_url),
-        // As `saga up` has it.
-        ("GatewayTimeoutMs", "3000"),
         ("MailFrom", "orders@shop.example"),
         ("MailIdentity", "shop.example"),
     ]
