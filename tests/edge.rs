@@ -93,8 +93,9 @@ async fn the_quota_holds_where_the_layer_itself_records_the_answer_too() {
 
 /// The traces that the archive's events of an order name, by kind of event.
 fn traces(dir: &Path, id: &str) -> BTreeMap<String, Option<String>> {
-    let db = LocalDb::open(dir).unwrap();
-    let events = block_in_place(|| Handle::current().block_on(db.story(id, 0, 99))).unwrap();
+    let db = LocalDb::open(dir).expect("the system has stopped");
+    let story = block_in_place(|| Handle::current().block_on(db.story(id, 0, 99)));
+    let events = story.expect("the archive can be read");
     let trace = |event: &Envelope| event.metadata()?.traceparent.clone();
     events
         .iter()
@@ -114,7 +115,8 @@ async fn the_events_of_a_request_belong_to_the_trace_that_it_names() {
             ("idempotency-key", key),
             ("traceparent", traceparent),
         ];
-        let answer = shop.client.send("POST", "/v1/orders", &headers, &order).await.unwrap();
+        let answer =
+            shop.client.send("POST", "/v1/orders", &headers, order.as_str()).await.unwrap();
         assert_eq!(answer.status.as_u16(), 202, "{answer:?}");
         let id = answer.json()["id"].as_str().unwrap().to_owned();
         shop.client.told(&id, "order_confirmed", 1).await;
