@@ -5,9 +5,6 @@
 //! are not installed these tests say so on stderr and do nothing; `just test-aws` installs them and
 //! allows no such thing.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
-#![expect(clippy::print_stderr, reason = "what went wrong by chance is told by its seed")]
-
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::future::Future;
