@@ -86,7 +86,9 @@ async fn invariant_1_every_order_ends(client: &Client, id: &str) -> Value {
     let ended = client.ended(id).await;
     let status = ended["status"].as_str().unwrap();
     assert!(["confirmed", "rejected", "cancelled", "parked"].contains(&status), "{ended:#}");
-    ended
+    // Its timeline follows it: what is told of it later is held to the invariants, too.
+    client.told(id, &format!("order_{status}"), 1).await;
+    client.get(&format!("/v1/orders/{id}")).await.json()
 }
 
 /// I2: at most one capture, and the net charge is zero or the total. I3: rejected or cancelled
