@@ -247,6 +247,28 @@ async fn struggle(cloud: &Cloud, ids: &[String]) {
     }
 }
 
+/// Brings back what was given up by chance, as an operator does once nothing stands in the way.
+async fn bring_back(cloud: &Cloud) {
+    for _ in 0..LOOKS_MAX {
+        let mut left = 0;
+        for queue in cloud.template.queues.keys() {
+            let waiting = cloud.waiting(queue).await;
+            left += waiting;
+            if waiting > 0 && queue.ends_with("DeadLetters") {
+                let source = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+                let asked = json!({"SourceArn": source});
+                // A move that is under way already is as good.
+                cloud.services.call("AmazonSQS.StartMessageMoveTask", &asked).await.ok();
+            }
+        }
+        if left == 0 {
+            return;
+        }
+        cloud.client.rest().await;
+    }
+    panic!("something is left in a queue, and does not come back");
+}
+
 /// Comes to rest, and holds every invariant.
 async fn hold_everything(cloud: &Cloud) {
     let tally = with_schedules(cloud, cloud.check_invariants()).await;
@@ -313,6 +335,7 @@ async fn whatever_is_lost_repeated_or_refused_on_the_way_every_invariant_holds()
     with_schedules(&cloud, struggle(&cloud, &ids)).await;
     let dealt = cloud.faults.end();
     eprintln!("AWS_STACK_SEED={seed}: {dealt:?}");
+    with_schedules(&cloud, bring_back(&cloud)).await;
     hold_everything(&cloud).await;
     cloud.stop().await;
 }
