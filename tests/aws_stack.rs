@@ -5,6 +5,8 @@
 //! are not installed these tests say so on stderr and do nothing; `just test-aws` installs them and
 //! allows no such thing.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with the reason")]
+
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
