@@ -31,7 +31,7 @@ where
 
 /// Tells an order's life: what has happened, then what happens.
 ///
-/// Each event's id is its place in the archive; a client that comes back with `Last-Event-ID` is
+/// Each event's id is its place in the story; a client that comes back with `Last-Event-ID` is
 /// told what came after it, nothing twice and nothing left out.
 #[utoipa::path(get, path = "/v1/orders/{id}/events", operation_id = "follow_order", tag = "orders",
     params(("id" = OrderId, Path), ("Last-Event-ID" = Option<u64>, Header)),
