@@ -160,7 +160,9 @@ fn enter(running: &mut Running, event: &Event, entered: &Entered) {
         visit: visit(value),
     };
     running.next_frame = running.next_frame.max(event.frame.next());
-    running.frames.push(Arc::new(frame));
+    // The last one, in a history that is one; whatever the events are, they are found by their ids.
+    let at = running.frames.partition_point(|other| other.id < frame.id);
+    running.frames.insert(at, Arc::new(frame));
 }
 
 /// What a branch begins with when its first event does not say: the item, or what the state around

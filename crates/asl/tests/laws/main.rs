@@ -8,10 +8,11 @@ mod machines;
 mod redrive;
 mod walk;
 
-use asl::{Event, Execution, Program, Status, apply, decide, limits, outstanding};
+use asl::{Event, Execution, Fact, Program, Status, apply, decide, limits, outstanding};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
+use serde_json::json;
 use walk::{Step, Walk};
 
 /// Generated machines for each law.
@@ -213,6 +214,31 @@ fn every_step_respects_the_limits() {
         }
         Ok(())
     });
+}
+
+/// A sequence is found by its id. One that is not found could not be changed, and a timer that has
+/// fired would be due for ever.
+#[test]
+fn sequences_keep_their_order_whatever_order_they_are_entered_in() {
+    let wait = |name: &str| {
+        let state = json!({"Type": "Wait", "Seconds": 60, "End": true});
+        json!({"StartAt": name, "States": {name: state}})
+    };
+    let branches = [wait("A"), wait("B"), wait("C")];
+    let fork = json!({"Type": "Parallel", "Branches": branches, "End": true});
+    let definition = json!({"StartAt": "Fork", "States": {"Fork": fork}}).to_string();
+    let program = Program::compile(&definition).expect("the machine is sound");
+    let walk = Walk::through(&program, 1);
+    let (mut entered, mut events): (Vec<Event>, Vec<Event>) =
+        walk.steps[0].events.iter().cloned().partition(
+            |event| matches!(&event.what, Fact::Entered(entered) if entered.branch.is_some()),
+        );
+    assert_eq!(entered.len(), 3);
+    entered.reverse();
+    events.extend(entered);
+    let execution = fold(&events);
+    let states: Vec<&str> = execution.positions().map(|position| position.state).collect();
+    assert_eq!(states, ["Fork", "A", "B", "C"]);
 }
 
 /// Journals are read from disks: a history that is not one must do no harm.
