@@ -21,6 +21,7 @@ use contracts::{Envelope, Timestamp};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use ports::Result;
 use ports::store::{PAGE_MAX, Partition};
+use ports::task::chain;
 use serde_json::Value;
 
 /// How many events are marked at a time.
@@ -45,8 +46,8 @@ pub struct EntryKey {
 pub struct Entry {
     /// Names it to [`DynamoOutbox::published`] and [`DynamoOutbox::refused`].
     pub key: EntryKey,
-    /// The event.
-    pub envelope: Envelope,
+    /// The event, or why it cannot be read: that is nobody's concern but its own.
+    pub event: Result<Envelope, String>,
 }
 
 impl Entry {
@@ -54,7 +55,7 @@ impl Entry {
     /// DynamoDB's JSON, `{"pk": {"S": …}, …}`. `None` when the item is no event.
     ///
     /// # Errors
-    /// `Corrupt` when it is an event and cannot be read.
+    /// `Corrupt` when it has no key.
     pub fn read(image: &Value) -> Result<Option<Self>> {
         let part = |name: &str| image.get(name)?.get("S")?.as_str();
         let (Some(partition), Some(name)) = (part(PK), part("sk")) else {
@@ -74,7 +75,7 @@ impl Entry {
         let (partition, name) = key_of(item)?;
         let partition = Partition::from_text(partition.to_owned());
         let key = EntryKey { partition, name: name.to_owned() };
-        Ok(Self { key, envelope: read_envelope(item)? })
+        Ok(Self { key, event: read_envelope(item).map_err(|error| chain(&error)) })
     }
 }
 
@@ -278,7 +279,7 @@ mod tests {
         let name = format!("outbox#{:020}#000#{}", 7, event.id);
         let body = serde_json::to_string(&event).unwrap();
         let read = Entry::read(&image(&name, &body)).unwrap().unwrap();
-        assert_eq!(read.envelope, event);
+        assert_eq!(read.event, Ok(event));
         assert_eq!(read.key, EntryKey { partition: Partition::of("sample", "a"), name });
     }
 
@@ -289,15 +290,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for broken in [
-            json!({}),
-            json!({"pk": {"S": "a"}}),
-            json!({"pk": {"S": "a"}, "sk": {"N": "1"}}),
-            json!({"pk": {"S": "a"}, "sk": {"S": "outbox#1"}}),
-            image("outbox#1", "{"),
-        ] {
+        for broken in
+            [json!({}), json!({"pk": {"S": "a"}}), json!({"pk": {"S": "a"}, "sk": {"N": "1"}})]
+        {
             let error = Entry::read(&broken).unwrap_err();
             assert_eq!(error.kind(), Kind::Corrupt, "{broken}");
+        }
+        for broken in [json!({"pk": {"S": "a"}, "sk": {"S": "outbox#1"}}), image("outbox#1", "{")] {
+            let why = Entry::read(&broken).unwrap().unwrap().event.unwrap_err();
+            assert!(why.contains("event"), "{why}");
         }
     }
 }

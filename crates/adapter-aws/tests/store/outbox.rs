@@ -66,7 +66,8 @@ fn image(item: &std::collections::HashMap<String, AttributeValue>) -> Value {
 }
 
 fn numbers(entries: &[Entry]) -> Vec<u64> {
-    entries.iter().map(|entry| entry.envelope.metadata().unwrap().sequence).collect()
+    let number = |entry: &Entry| entry.event.as_ref().unwrap().metadata().unwrap().sequence;
+    entries.iter().map(number).collect()
 }
 
 fn keys(entries: &[Entry]) -> Vec<EntryKey> {
@@ -86,7 +87,7 @@ async fn an_event_is_listed_once_it_is_older_than_asked(subject: Subject<'_>) {
     assert_eq!(listed(committed_at).await, []);
     let found = listed(committed_at.plus(Duration::from_millis(1))).await;
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].envelope, envelope("a", 1));
+    assert_eq!(found[0].event, Ok(envelope("a", 1)));
     assert_eq!(found[0].key.partition, Partition::of("sample", "a"));
 }
 
@@ -125,6 +126,33 @@ async fn a_refused_event_is_kept_aside_with_its_reason(subject: Subject<'_>) {
     // Somebody mended what stood in its way, and it was published after all.
     subject.outbox.published(&[all[0].key.clone()]).await.unwrap();
     assert_eq!(subject.outbox.parked(10).await.unwrap(), []);
+}
+
+async fn an_event_that_cannot_be_read_stands_in_nobodys_way(subject: Subject<'_>) {
+    for number in 1..=3 {
+        subject.emit(vec![envelope("a", number)]).await;
+    }
+    let all = subject.unpublished(10).await;
+    let EntryKey { partition, name } = &all[1].key;
+    let damage = subject
+        .tables
+        .client()
+        .update_item()
+        .table_name(&subject.table)
+        .key("pk", AttributeValue::S(partition.as_str().to_owned()))
+        .key("sk", AttributeValue::S(name.clone()))
+        .update_expression("SET body = :body")
+        .expression_attribute_values(":body", AttributeValue::S("{".to_owned()));
+    damage.send().await.unwrap();
+    let found = subject.unpublished(10).await;
+    let (sound, damaged): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|entry| entry.event.is_ok());
+    assert_eq!(numbers(&sound), [1, 3]);
+    assert_eq!(keys(&damaged), keys(&all[1..2]));
+    subject.outbox.refused(&damaged[0].key, "it cannot be read").await.unwrap();
+    assert_eq!(numbers(&subject.unpublished(10).await), [1, 3]);
+    let parked = subject.outbox.parked(10).await.unwrap();
+    assert_eq!((&parked[0].0, &*parked[0].1), (&damaged[0], "it cannot be read"));
 }
 
 async fn an_event_that_is_gone_leaves_no_husk(subject: Subject<'_>) {
@@ -170,7 +198,7 @@ async fn a_stream_tells_of_events_in_the_order_of_their_keys(subject: Subject<'_
     let mut told: Vec<Entry> =
         images.iter().map(|image| Entry::read(image).unwrap().unwrap()).collect();
     told.sort_by(|one, other| one.key.cmp(&other.key));
-    let ids: Vec<_> = told.iter().map(|entry| entry.envelope.id).collect();
+    let ids: Vec<_> = told.iter().map(|entry| entry.event.as_ref().unwrap().id).collect();
     let expected =
         [twin("x"), twin("b"), twin("y"), envelope("a", 10), envelope("a", 11), envelope("a", 100)];
     assert_eq!(ids, expected.map(|event| event.id));
@@ -182,6 +210,7 @@ async fn all(tables: &Tables) {
     the_oldest_come_first_whatever_their_shards(Subject::new(tables).await).await;
     a_published_event_is_listed_no_more(Subject::new(tables).await).await;
     a_refused_event_is_kept_aside_with_its_reason(Subject::new(tables).await).await;
+    an_event_that_cannot_be_read_stands_in_nobodys_way(Subject::new(tables).await).await;
     an_event_that_is_gone_leaves_no_husk(Subject::new(tables).await).await;
     a_refused_change_leaves_no_event(Subject::new(tables).await).await;
     an_event_is_committed_once(Subject::new(tables).await).await;

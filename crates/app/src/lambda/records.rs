@@ -82,7 +82,7 @@ fn record(told: Told) -> Option<Record> {
         return None;
     }
     let event = match Entry::read(&new_image) {
-        Ok(Some(entry)) => Ok(entry.envelope),
+        Ok(Some(entry)) => entry.event,
         Ok(None) => Err("it is no event".to_owned()),
         Err(error) => Err(chain(&error)),
     };

@@ -71,11 +71,10 @@ impl Relay {
             error: "Ordersaga.Unavailable".to_owned(),
             cause: format!("failed to {}", chain(&error)),
         })?;
-        let oldest = found.iter().map(|entry| entry.envelope.time).min();
+        let oldest = found.iter().filter_map(time).min();
         count::swept(found.len(), oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));
         whole_commits(&mut found);
-        let named =
-            |Entry { key, envelope }| Record { number: String::new(), key, event: Ok(envelope) };
+        let named = |Entry { key, event }| Record { number: String::new(), key, event };
         let records: Vec<Record> = found.into_iter().map(named).collect();
         let became = self.publish(&records, until).await;
         count_all(&became, 0);
@@ -118,15 +117,18 @@ fn traced(event: Envelope) -> Envelope {
     Envelope { trace_header: event.trace_header.or(trace), ..event }
 }
 
+/// When an event happened, if it can be read.
+fn time(entry: &Entry) -> Option<Timestamp> {
+    entry.event.as_ref().ok().map(|event| event.time)
+}
+
 /// Leaves out the newest when there may be more of the same moment: the events of one commit go in
 /// their order, and a page may end among them.
 fn whole_commits(found: &mut Vec<Entry>) {
-    let Some(newest) = found.iter().map(|entry| entry.envelope.time).max() else {
-        return;
-    };
-    let has_older = found.iter().any(|entry| entry.envelope.time < newest);
+    let newest = found.iter().filter_map(time).max();
+    let has_older = found.iter().filter_map(time).any(|time| Some(time) < newest);
     if found.len() >= SWEEP_MAX && has_older {
-        found.retain(|entry| entry.envelope.time < newest);
+        found.retain(|entry| time(entry).is_none_or(|time| Some(time) < newest));
     }
 }
 
