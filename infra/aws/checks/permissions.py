@@ -77,11 +77,18 @@ def resources_are_named(template: Template) -> Iterator[Fault]:
 def managed_policies_are_listed(template: Template) -> Iterator[Fault]:
     """A policy that somebody else keeps stands in the list, with its reason."""
     entries = {entry["policy"]: entry["reason"] for entry in listed()["managed"]}
-    for name, properties in template.of_type("AWS::IAM::Role"):
+    pipeline = yaml_parse(template.github)["Resources"]
+    roles = [*template.of_type("AWS::IAM::Role")]
+    roles += [(name, resource["Properties"]) for name, resource in pipeline.items()]
+    needed: set[str] = set()
+    for name, properties in roles:
         for policy in properties.get("ManagedPolicyArns", []):
             text = "".join(texts(policy)).partition(":policy/")[2]
+            needed.add(text)
             if text not in entries:
                 yield Fault(name, f"uses the managed policy `{text}`")
+    for policy in sorted(set(entries) - needed):
+        yield Fault(LISTED.name, f"the managed policy `{policy}` is needed by no role")
     for name, properties in template.functions().items():
         if "Policies" in properties:
             yield Fault(name, "has `Policies`, which mean nothing beside a role of its own")

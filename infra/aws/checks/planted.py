@@ -101,6 +101,16 @@ def a_function_is_an_administrator(template: Template) -> None:
 
 
 @fault("managed_policies_are_listed")
+def the_pipeline_is_an_administrator(template: Template) -> None:
+    template.github = template.github.replace("policy/PowerUserAccess", "policy/AdministratorAccess")
+
+
+@fault("managed_policies_are_listed")
+def a_policy_is_listed_that_nobody_uses(template: Template) -> None:
+    template.github = template.github.replace("ManagedPolicyArns", "PermissionsBoundaries")
+
+
+@fault("managed_policies_are_listed")
 def a_function_has_policies_that_mean_nothing(template: Template) -> None:
     properties(template, "OrderApiFunction")["Policies"] = ["AmazonDynamoDBFullAccess"]
 

@@ -16,4 +16,4 @@ mod stack;
 pub mod template;
 pub mod wire;
 
-pub use stack::Cloud;
+pub use stack::{Cloud, parameters};

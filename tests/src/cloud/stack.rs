@@ -126,8 +126,16 @@ impl Cloud {
     /// # Panics
     /// Something cannot be started, or is absent where nothing may be.
     pub async fn start(title: &str) -> Option<Self> {
-        let (dynoxide, binaries) =
-            tokio::task::block_in_place(|| counterparts::start(&BINARIES, title))?;
+        Self::start_with(&counterparts::functions()?, title).await
+    }
+
+    /// The same, with the binaries of this folder.
+    ///
+    /// # Panics
+    /// As [`Cloud::start`].
+    pub async fn start_with(binaries: &Path, title: &str) -> Option<Self> {
+        let dynoxide =
+            tokio::task::block_in_place(|| counterparts::start(binaries, &BINARIES, title))?;
         let dir = tempfile::tempdir().unwrap();
         let (faults, book, doubles, is_deaf) =
             (Arc::default(), Arc::default(), Arc::<Doubles>::default(), Arc::default());
@@ -144,7 +152,7 @@ impl Cloud {
         let parameters = parameters(&format!("http://{gateway}"));
         let path = xtask::root().join("infra/aws/template.yaml");
         let template = Template::load(&path, &parameters, &url(&proxying));
-        let functions = functions(&template, &url(&proxying), &binaries);
+        let functions = functions(&template, &url(&proxying), binaries);
         let host = Arc::new(Host::new(functions));
         later.set(Arc::clone(&host)).ok().unwrap();
         tasks.push(invoke_api(invoking, later));
@@ -206,6 +214,20 @@ impl Cloud {
         ended
     }
 
+    /// Replaces what is stored of an aggregate's state, past every function; answers what stood there.
+    pub async fn store(&self, partition: &str, body: &str) -> String {
+        let change = json!({
+            "TableName": "Table",
+            "Key": {"pk": {"S": partition}, "sk": {"S": "state"}},
+            "UpdateExpression": "SET body = :body",
+            "ConditionExpression": "attribute_exists(body)",
+            "ExpressionAttributeValues": {":body": {"S": body}},
+            "ReturnValues": "UPDATED_OLD",
+        });
+        let before = self.tables.must("DynamoDB_20120810.UpdateItem", &change).await;
+        before["Attributes"]["body"]["S"].as_str().unwrap().to_owned()
+    }
+
     /// How many messages wait in a queue, whether they are seen or not.
     pub async fn waiting(&self, queue: &str) -> u64 {
         let asked = json!({"QueueUrl": queue, "AttributeNames": ["All"]});
@@ -249,7 +271,9 @@ async fn system(dir: &Path, functions: &str) -> System {
     System::start_with(config, Layers::Bare).await.unwrap()
 }
 
-fn parameters(gateway_url: &str) -> BTreeMap<String, String> {
+/// What the template's parameters are, where payments go to this gateway.
+#[must_use]
+pub fn parameters(gateway_url: &str) -> BTreeMap<String, String> {
     [
         ("GatewayUrl", gateway_url),
         ("MailFrom", "orders@shop.example"),

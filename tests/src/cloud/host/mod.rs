@@ -222,6 +222,16 @@ impl Host {
         pool.is_some_and(|pool| pool.permits.available_permits() < pool.function.concurrency)
     }
 
+    /// The processes of the environments that are at rest, each with its function.
+    #[must_use]
+    pub fn at_rest(&self) -> Vec<(String, u32)> {
+        let of = |(function, pool): (&String, &Arc<Pool>)| -> Vec<(String, u32)> {
+            let idle = pool.idle.lock().unwrap();
+            idle.iter().filter_map(|one| Some((function.clone(), one.pid()?))).collect()
+        };
+        self.pools.iter().flat_map(of).collect()
+    }
+
     /// How often environments of a function were started.
     #[must_use]
     pub fn starts(&self, function: &str) -> u32 {
