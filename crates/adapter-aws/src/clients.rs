@@ -1,31 +1,52 @@
 //! What all clients of AWS's services share: region, credentials, addresses and times.
 //!
 //! Owns: that no client tries a call again by itself, and how long one try may take.
-//! Does not own: what is called.
+//! Does not own: what is called, and where the region and the credentials come from.
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use crate::http::{self, Trust};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use ports::{Error, Kind, Result};
+use std::fmt;
 use std::time::Duration;
 
-/// How long connecting may take: within a region it takes milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one call may take: longer than any that works, shorter than a task's 30 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The region that counterparts are told.
 const COUNTERPARTS_REGION: &str = "us-east-1";
 
-/// What all configurations share.
-fn loader() -> ConfigLoader {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
-    aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
+/// The keys that calls are signed with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// Whose they are.
+    pub id: String,
+    /// The secret one.
+    pub secret: String,
+    /// What comes with keys that expire.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Where AWS is called, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The region, such as `eu-central-1`.
+    pub region: String,
+    /// Who calls.
+    pub keys: Keys,
+    /// One address for every service; by default each has its own in the region.
+    pub endpoint: Option<String>,
 }
 
 /// What clients are made from.
@@ -35,12 +56,30 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Reads region, credentials and addresses as every client of AWS does.
+    /// Makes what clients are made from; nothing is called yet.
     ///
     /// A call is made once: whoever makes it has a policy for retries, and two policies inside one
     /// another multiply.
-    pub async fn from_env() -> Self {
-        Self { config: loader().load().await }
+    ///
+    /// # Errors
+    /// `Invalid` when AWS is reached over TLS and this machine's certificates cannot be read.
+    pub fn new(access: Access) -> Result<Self> {
+        let is_plain = access.endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
+        let trust = if is_plain { Trust::Nobody } else { Trust::Machine };
+        let http = http::client(trust).map_err(|error| {
+            Error::new(Kind::Invalid, "read whom this machine trusts").because(error)
+        })?;
+        let Keys { id, secret, session_token } = access.keys;
+        let keys = Credentials::new(id, secret, session_token, None, "given");
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .region(Region::new(access.region))
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build());
+        config.set_endpoint_url(access.endpoint);
+        Ok(Self { config: config.build() })
     }
 
     /// Takes a configuration as it is, but for retries: they are off.
@@ -51,10 +90,15 @@ impl Clients {
 
     /// Reaches every service at one address, with these keys (id, secret): a counterpart of AWS,
     /// which looks at neither the region nor the secret.
-    pub async fn at(endpoint: &str, (id, secret): (&str, &str)) -> Self {
-        let keys = Credentials::new(id, secret, None, None, "given");
-        let loader = loader().region(COUNTERPARTS_REGION).endpoint_url(endpoint);
-        Self { config: loader.credentials_provider(keys).load().await }
+    ///
+    /// # Errors
+    /// As [`Clients::new`]; none where the address is plain HTTP.
+    pub fn at(endpoint: &str, (id, secret): (&str, &str)) -> Result<Self> {
+        Self::new(Access {
+            region: COUNTERPARTS_REGION.to_owned(),
+            keys: Keys { id: id.to_owned(), secret: secret.to_owned(), session_token: None },
+            endpoint: Some(endpoint.to_owned()),
+        })
     }
 
     /// What the clients of single services are made from.

@@ -20,6 +20,7 @@ pub mod cache;
 pub mod clients;
 mod error;
 pub mod event;
+mod http;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "mailer")]
@@ -41,7 +42,7 @@ pub use blobs::S3Blobs;
 pub use bus::EventBridge;
 #[cfg(feature = "cache")]
 pub use cache::RedisCache;
-pub use clients::Clients;
+pub use clients::{Access, Clients, Keys};
 #[cfg(feature = "lambda")]
 pub use lambda::LambdaTransport;
 #[cfg(feature = "mailer")]

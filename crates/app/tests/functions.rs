@@ -16,10 +16,15 @@ const BINARIES: [(&str, &str, &str, Option<&str>); 7] = [
     ("relay", env!("CARGO_BIN_EXE_relay"), "events", Some("api")),
 ];
 
-/// Runs a binary in an environment that holds a role and nothing else.
+/// What Lambda sets by itself.
+const LAMBDAS: [(&str, &str); 3] =
+    [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "any"), ("AWS_SECRET_ACCESS_KEY", "any")];
+
+/// Runs a binary in an environment that holds a role and nothing else of ours.
 fn run(path: &str, role: Option<&str>) -> Output {
     let mut command = Command::new(path);
     command.env_clear();
+    command.envs(LAMBDAS);
     command.envs(role.map(|role| ("ORDERSAGA_ROLE", role)));
     command.output().unwrap()
 }

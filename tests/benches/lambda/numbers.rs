@@ -45,10 +45,11 @@ pub(crate) fn mib(bytes: u64) -> f64 {
     (f64::from(bytes) / 102.4).round() / 10.0
 }
 
-/// The most memory that a process has held, in bytes; zero when nobody can say.
-pub(crate) fn memory_of(pid: u32) -> u64 {
+/// What the kernel says of a process's memory (`VmRSS`, `VmHWM`), in bytes; zero when it says
+/// nothing.
+pub(crate) fn memory(pid: u32, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or_default() << 10
 }

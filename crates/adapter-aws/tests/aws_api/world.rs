@@ -89,7 +89,7 @@ impl World {
             .with(Family::Sqs, queues.operations());
         let stop = stopping.clone().cancelled_owned();
         tokio::spawn(aws_api::serve(listener, Arc::new(api), stop));
-        let clients = Clients::at(&url, ("any", "any")).await;
+        let clients = Clients::at(&url, ("any", "any")).unwrap();
         Self { clients, engine, db, _stops: stopping.drop_guard(), _dir: dir }
     }
 }

@@ -3,7 +3,7 @@
 use crate::table::layout;
 use adapter_aws::Clients;
 use adapter_aws::store::{DynamoOutbox, DynamoStore};
-use aws_config::timeout::TimeoutConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use contracts::Timestamp;
 use ports::conformance::{HandClock, envelope};
 use ports::store::{Change, Direction, Expect, Partition, Query, Write};
@@ -57,7 +57,7 @@ impl Double {
 
 /// Clients that wait less long than they would.
 async fn impatient(url: &str) -> Clients {
-    let clients = Clients::at(url, ("any", "any")).await;
+    let clients = Clients::at(url, ("any", "any")).unwrap();
     let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build();
     Clients::of(&clients.config().to_builder().timeout_config(timeouts).build())
 }

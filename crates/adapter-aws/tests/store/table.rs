@@ -35,7 +35,7 @@ pub(crate) struct Tables {
 
 impl Tables {
     pub(crate) async fn at(counterpart: &Counterpart) -> Self {
-        let clients = Clients::at(&counterpart.url(), ("OrdersagaTests", "any")).await;
+        let clients = Clients::at(&counterpart.url(), ("OrdersagaTests", "any")).unwrap();
         let client = Client::new(clients.config());
         Self { clients, client, made: AtomicU32::new(0) }
     }

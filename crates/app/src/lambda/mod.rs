@@ -61,11 +61,10 @@ pub fn run(service: &Service) -> Result<(), Error> {
 
 async fn serve(service: &Service) -> Result<(), Error> {
     let mut env = Env::of_this_process();
-    let parts = Parts::new().await;
+    let parts = env.access().map(Parts::new).transpose()?;
     let (telemetry, function) = (env.telemetry(), env.function());
-    let handler = service.handler(&mut env, &parts);
-    let made = telemetry.zip(handler);
-    let (telemetry, handler) = env.finish(made)?;
+    let made = parts.and_then(|parts| Some((service.handler(&mut env, &parts)?, parts)));
+    let ((handler, parts), telemetry) = env.finish(made.zip(telemetry))?;
     let handler: Arc<dyn Handler> = handler.into();
     let named = (service.name, &*function);
     let observed = Arc::new(Observed::start(telemetry, named, Arc::clone(&parts.clock)));

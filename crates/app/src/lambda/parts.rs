@@ -5,9 +5,9 @@
 
 use super::layout::layout;
 use crate::trace::Traced;
-use adapter_aws::{Clients, DynamoStore};
+use adapter_aws::{Access, Clients, DynamoStore};
 use adapter_os::{SystemClock, SystemIds};
-use ports::{Aggregates, Clock, Ids, Store, Stories};
+use ports::{Aggregates, Clock, Ids, Result, Store, Stories};
 use std::sync::Arc;
 
 /// What the handlers of a function are made of.
@@ -22,12 +22,15 @@ pub struct Parts {
 
 impl Parts {
     /// Makes the parts; nothing is called yet.
-    pub async fn new() -> Self {
-        Self {
-            clients: Clients::from_env().await,
+    ///
+    /// # Errors
+    /// As [`Clients::new`].
+    pub fn new(access: Access) -> Result<Self> {
+        Ok(Self {
+            clients: Clients::new(access)?,
             clock: Arc::new(SystemClock::new()),
             ids: Arc::new(SystemIds),
-        }
+        })
     }
 
     /// What stands on the table of this name.

@@ -15,11 +15,14 @@
 //! | `ORDERSAGA_LOG` | which log lines are written, default `info` | everybody |
 //! | `AWS_LAMBDA_LOG_LEVEL` | how much log lines may say at most; Lambda sets it | everybody |
 //! | `ORDERSAGA_METRICS_NAMESPACE` | under which name metrics are listed, default `Ordersaga` | everybody |
+//! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | where and as whom AWS is called; Lambda sets them | everybody |
+//! | `AWS_ENDPOINT_URL` | one address for all of AWS's services, by default each one's own | a counterpart of AWS |
 //!
 //! Owns: reading the environment, and saying all that is wrong with it at once; nothing else in a
-//! function reads it but AWS's own clients and runtime, for region, credentials and addresses.
+//! function reads it but Lambda's own runtime.
 
 use crate::problems::Problems;
+use adapter_aws::{Access, Keys};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -93,6 +96,26 @@ impl Env {
     /// Reads the role by `rule`, which says what is wrong with it.
     pub fn role<T>(&mut self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.required("ORDERSAGA_ROLE", rule)
+    }
+
+    /// Reads where AWS is called, and as whom.
+    ///
+    /// Lambda gives credentials here and nowhere else, and they outlive the process.
+    pub fn access(&mut self) -> Option<Access> {
+        let region = self.required("AWS_REGION", text);
+        let id = self.required("AWS_ACCESS_KEY_ID", text);
+        let session_token = self.values.get("AWS_SESSION_TOKEN").cloned();
+        let endpoint = self.optional("AWS_ENDPOINT_URL", "", |text| match text {
+            "" => Ok(None),
+            text => url(text).map(Some),
+        });
+        // It is not read by a rule, whose complaint would quote it.
+        let secret = self.values.get("AWS_SECRET_ACCESS_KEY").cloned();
+        if secret.is_none() {
+            self.problem("AWS_SECRET_ACCESS_KEY", "must be set");
+        }
+        let keys = Keys { id: id?, secret: secret?, session_token };
+        Some(Access { region: region?, keys, endpoint: endpoint? })
     }
 
     /// Reads the table's name.
@@ -247,7 +270,7 @@ fn url(text: &str) -> Result<String, String> {
     });
     is_usable
         .then(|| text.to_owned())
-        .ok_or_else(|| "must be a URL like https://pay.example.com".to_owned())
+        .ok_or_else(|| "must be a URL like https://host.example.com".to_owned())
 }
 
 /// A Redis; a password must not stand in a variable, and nothing else is told by a user.
@@ -313,6 +336,30 @@ mod tests {
                 "ORDERSAGA_MAIL_FROM",
                 "ORDERSAGA_LOG",
                 "ORDERSAGA_NEW_KEYS_PER_DAY",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_aws_is_comes_from_lambda_and_no_secret_is_told() {
+        let given = [
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("AWS_SECRET_ACCESS_KEY", "hush"),
+            ("AWS_SESSION_TOKEN", "hush"),
+        ];
+        let access = env(&given).access().unwrap();
+        assert_eq!((&*access.region, access.endpoint.as_deref()), ("eu-west-1", None));
+        assert!(!format!("{access:?}").contains("hush"), "{access:?}");
+        let mut env = env(&[("AWS_SECRET_ACCESS_KEY", "hush"), ("AWS_ENDPOINT_URL", "here")]);
+        assert_eq!(env.access(), None);
+        let Problems(problems) = env.finish(Some(())).unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "AWS_REGION must be set",
+                "AWS_ACCESS_KEY_ID must be set",
+                "AWS_ENDPOINT_URL = `here` must be a URL like https://host.example.com",
             ]
         );
     }

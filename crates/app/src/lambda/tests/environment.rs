@@ -3,6 +3,7 @@
 use crate::lambda::settings::Env;
 use crate::lambda::{DESK, INVENTORY, NOTIFICATION, ORDER, PAYMENT, Parts, Role, Service, USER};
 use crate::problems::Problems;
+use adapter_aws::{Access, Keys};
 
 const TABLE: &[&str] = &["ORDERSAGA_TABLE"];
 const GATEWAY: &[&str] = &["ORDERSAGA_TABLE", "ORDERSAGA_GATEWAY_URL", "ORDERSAGA_GATEWAY_SECRET"];
@@ -31,36 +32,39 @@ fn value(name: &str) -> &'static str {
 }
 
 /// What is said of an environment; nothing when the function starts.
-async fn problems(service: &Service, role: &str, given: &[&str]) -> Vec<String> {
+fn problems(service: &Service, role: &str, given: &[&str]) -> Vec<String> {
     let role = ("ORDERSAGA_ROLE".to_owned(), role.to_owned());
     let given = given.iter().map(|name| ((*name).to_owned(), value(name).to_owned()));
+    let keys = Keys { id: "any".into(), secret: "any".into(), session_token: None };
+    let endpoint = Some("http://127.0.0.1:9".into());
+    let access = Access { region: "eu-west-1".into(), keys, endpoint };
     let mut env: Env = [role].into_iter().chain(given).collect();
-    let handler = service.handler(&mut env, &Parts::new().await);
+    let handler = service.handler(&mut env, &Parts::new(access).unwrap());
     match env.finish(handler) {
         Ok(_) => Vec::new(),
         Err(Problems(problems)) => problems,
     }
 }
 
-#[tokio::test]
-async fn a_function_starts_with_what_it_needs_and_no_more() {
+#[test]
+fn a_function_starts_with_what_it_needs_and_no_more() {
     for (service, role, needed) in NEEDED {
-        let said = problems(service, role.as_str(), needed).await;
+        let said = problems(service, role.as_str(), needed);
         assert_eq!(said, [""; 0], "{} {role}", service.name);
     }
 }
 
-#[tokio::test]
-async fn a_function_says_everything_that_it_lacks() {
+#[test]
+fn a_function_says_everything_that_it_lacks() {
     for (service, role, needed) in NEEDED {
-        let said = problems(service, role.as_str(), &[]).await;
+        let said = problems(service, role.as_str(), &[]);
         let names: Vec<&str> = said.iter().filter_map(|said| said.split(' ').next()).collect();
         assert_eq!(names, needed, "{} {role}", service.name);
     }
 }
 
-#[tokio::test]
-async fn a_role_that_a_service_has_not_is_refused_with_those_it_has() {
-    let said = problems(&USER, "tasks", TABLE).await;
+#[test]
+fn a_role_that_a_service_has_not_is_refused_with_those_it_has() {
+    let said = problems(&USER, "tasks", TABLE);
     assert_eq!(said, ["ORDERSAGA_ROLE = `tasks` is no role of `user`: api"]);
 }

@@ -1,0 +1,138 @@
+//! How calls get to AWS: HTTP/1.1, over TLS where the address says so, from one pool of connections.
+//!
+//! The SDK's own client carries HTTP/2, a proxy's rules and a second pool for each service. A
+//! function makes a few calls at a time, and what it carries it loads before the first one.
+//!
+//! Owns: connections. Does not own: how long a whole call may take, which the SDK watches, and what
+//! a failure means (`error`).
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long connecting may take: within a region it takes milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long an idle connection is kept; less than the servers' usual minute.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections to AWS. Clones share them.
+#[derive(Clone, Debug)]
+struct Connections(Client<HttpsConnector<TcpConnector>, SdkBody>);
+
+/// Whom connections over TLS trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Whom this machine trusts.
+    Machine,
+    /// Nobody: there will be no TLS.
+    Nobody,
+}
+
+/// A client for every service; nothing is connected before the first call.
+///
+/// # Errors
+/// The certificates that this machine trusts cannot be read.
+pub(crate) fn client(trust: Trust) -> io::Result<SharedHttpClient> {
+    let tls = match trust {
+        Trust::Machine => tls()?.with_native_roots()?,
+        Trust::Nobody => tls()?.with_root_certificates(RootCertStore::empty()),
+    };
+    let connections = SharedHttpConnector::new(Connections::over(tls.with_no_client_auth()));
+    Ok(http_client_fn(move |_, _| connections.clone()))
+}
+
+fn tls() -> io::Result<ConfigBuilder<ClientConfig, WantsVerifier>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider);
+    config.with_safe_default_protocol_versions().map_err(io::Error::other)
+}
+
+impl Connections {
+    fn over(tls: ClientConfig) -> Self {
+        let mut tcp = TcpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_nodelay(true);
+        // Whether it is TLS is said by the address.
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self(client)
+    }
+}
+
+impl HttpConnector for Connections {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+            }
+        };
+        let answering = self.0.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answering.await.map_err(|error| ConnectorError::io(error.into()))?;
+            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Effect, Symptom};
+    use aws_smithy_runtime_api::client::result::SdkError;
+    use aws_smithy_types::error::ErrorMetadata;
+    use ports::Kind;
+    use testkit::tls::serve;
+
+    async fn call(connections: &Connections, url: &str) -> Result<HttpResponse, ConnectorError> {
+        connections.call(HttpRequest::get(url).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_service_with_a_certificate_that_is_trusted_is_asked_over_tls() {
+        let (url, certificate) = serve("{}").await;
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let config = tls().unwrap().with_root_certificates(roots).with_no_client_auth();
+        let connections = Connections::over(config);
+        for _ in 0..2 {
+            let answer = call(&connections, &url).await.unwrap();
+            assert_eq!(answer.status().as_u16(), 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_nobody_vouches_for_is_sent_nothing() {
+        let (url, _) = serve("{}").await;
+        let machine = tls().unwrap().with_native_roots().unwrap().with_no_client_auth();
+        let nobody =
+            tls().unwrap().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        for config in [machine, nobody] {
+            let refused = call(&Connections::over(config), &url).await.unwrap_err();
+            let symptom = Symptom::of(&SdkError::<ErrorMetadata, _>::dispatch_failure(refused));
+            assert_eq!(symptom, Symptom::Unsent);
+            assert_eq!(symptom.kind(Effect::Writes, &[]), Kind::Unavailable);
+        }
+    }
+}
