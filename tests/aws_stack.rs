@@ -13,6 +13,7 @@ mod faults;
 mod grants;
 
 use futures::future::join_all;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -90,5 +91,41 @@ async fn whoever_has_no_token_or_no_scope_for_a_route_is_refused() {
     assert_eq!(status(Some("shop"), "PUT", "/v1/stock/TEA").await, 403);
     assert_eq!(status(Some("shop"), "GET", "/v1/breakers").await, 403);
     assert_eq!(status(Some("everything"), "GET", "/v1/nothing").await, 404);
+    cloud.stop().await;
+}
+
+/// How many calls of payments the table knows of: what functions have told their fleet.
+async fn payment_calls_told(cloud: &Cloud) -> u64 {
+    let scan = json!({
+        "TableName": "Table",
+        "FilterExpression": "begins_with(pk, :payment)",
+        "ExpressionAttributeValues": {":payment": {"S": "breaker-count#payment#"}},
+    });
+    let found = cloud.tables.must("DynamoDB_20120810.Scan", &scan).await;
+    let bodies = found["Items"].as_array().unwrap().iter().map(|item| &item["body"]["S"]);
+    let counts = bodies.map(|body| serde_json::from_str::<Value>(body.as_str().unwrap()).unwrap());
+    let buckets = counts.flat_map(|counts| counts["buckets"].as_array().unwrap().clone());
+    buckets.map(|bucket| bucket["calls"].as_u64().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_told_to_stop_tells_what_only_it_knows_and_ends_well() {
+    const PAYMENTS: &str = "PaymentTasksFunction";
+    let title = "a_function_that_is_told_to_stop_tells_what_only_it_knows_and_ends_well";
+    let Some(cloud) = Cloud::start(title).await else { return };
+    orders::approved(&cloud, "TEA").await;
+    while cloud.host.is_busy(PAYMENTS) {
+        cloud.client.rest().await;
+    }
+    let ended = cloud.host.stop(PAYMENTS).await;
+    assert!(!ended.is_empty(), "no environment was at rest");
+    for status in ended {
+        assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    }
+    // It was authorized and captured.
+    assert_eq!(payment_calls_told(&cloud).await, 2);
+    let told = cloud.host.output.of(PAYMENTS);
+    let metric = "ordersaga_breaker_store_writes_total";
+    assert!(told.iter().any(|line| line.contains(metric)), "{metric} is not told: {told:#?}");
     cloud.stop().await;
 }

@@ -127,7 +127,7 @@ impl Handler for Tasks {
 
     /// What the breakers have counted is told to their fleet.
     async fn stop(&self) {
-        self.breakers.sync_due(self.clock.now()).await;
+        self.breakers.sync_at_last(self.clock.now()).await;
     }
 }
 

@@ -158,6 +158,15 @@ impl Breakers {
         stream::iter(syncs).for_each_concurrent(SYNCS_AT_ONCE, |sync| sync).await;
     }
 
+    /// Tells the fleet at `now` all that it does not know yet: for a process that ends, whose next
+    /// turn will not come.
+    pub async fn sync_at_last(&self, now: Timestamp) {
+        for cell in self.cells() {
+            cell.with(Member::report_at_last);
+        }
+        self.sync_due(now).await;
+    }
+
     /// Gives the judgement to a breaker of the whole fleet or takes it away; it starts closed.
     ///
     /// Switching to the mode that it has changes nothing. Without a fleet it holds until the

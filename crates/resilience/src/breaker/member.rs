@@ -297,6 +297,13 @@ impl Member {
         self.is_in_use() && at >= self.look_at()
     }
 
+    /// What was counted is to be reported now, whenever its turn is: there will be no other.
+    pub const fn report_at_last(&mut self) {
+        if self.report_at.is_some() {
+            self.report_at = Some(Timestamp::EPOCH);
+        }
+    }
+
     /// Takes out what is to be reported at `at`, if anything is.
     #[must_use]
     pub fn take_report(&mut self, at: Timestamp) -> Option<Delta> {

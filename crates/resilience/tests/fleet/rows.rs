@@ -49,6 +49,23 @@ fn seconds(fleet: &mut Fleet, instances: usize, count: u64) {
 }
 
 #[test]
+fn an_instance_that_ends_tells_what_it_has_counted() {
+    for tells in [false, true] {
+        let mut fleet = Fleet::of(20, 1);
+        fleet.answers(|_| Reply::Failed);
+        for instance in 0..20 {
+            fleet.call_now(instance);
+            if tells {
+                fleet.leave(instance);
+            }
+            fleet.crash(instance);
+        }
+        fleet.pass(2_000);
+        assert_eq!(fleet.record().phase != Phase::Closed, tells);
+    }
+}
+
+#[test]
 fn minimum_at_least_twenty_calls_fleet_wide_five_local() {
     assert!(!trips(19, 19, 0) && trips(20, 20, 0));
     for (instances, opens) in [(19, false), (20, true)] {

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -213,6 +214,19 @@ impl Host {
         let _permits = pool.permits.acquire_many(all).await.unwrap();
         pool.idle.lock().unwrap().clear();
         pool.alive.lock().unwrap().clear();
+    }
+
+    /// Tells the environments of a function that are at rest to stop, as Lambda does when it needs
+    /// them no more; answers how each ended, if it did in time.
+    pub async fn stop(&self, function: &str) -> Vec<Option<ExitStatus>> {
+        let Some(pool) = self.pools.get(function) else { return Vec::new() };
+        let idle = std::mem::take(&mut *pool.idle.lock().unwrap());
+        let mut ended = Vec::new();
+        for mut environment in idle {
+            ended.push(environment.stop().await);
+            pool.alive.lock().unwrap().remove(environment.id());
+        }
+        ended
     }
 
     /// Whether a function is serving a request, or has just done so.

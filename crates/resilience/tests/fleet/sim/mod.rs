@@ -214,6 +214,13 @@ impl Fleet {
         self.settle();
     }
 
+    /// An instance is told to end, and tells the others what it knows.
+    pub fn leave(&mut self, instance: usize) {
+        let (breakers, now) = (Arc::clone(&self.instances[instance].breakers), self.clock.now());
+        self.tasks.spawn(async move { breakers.sync_at_last(now).await });
+        self.settle();
+    }
+
     /// Lets everything go on that can without time passing.
     pub fn settle(&mut self) {
         self.tasks.settle();
