@@ -114,22 +114,21 @@ impl DynamoOutbox {
         self.mark(key, Mark::Refused(reason.chars().take(REASON_CHARS_MAX).collect())).await
     }
 
-    /// Lists events that were committed before `before` and are not published: the oldest first,
-    /// at most `limit`, and at most [`PAGE_MAX`] of a shard.
+    /// Lists events that were committed before `before` and are not published: the oldest first, at
+    /// most `limit`. Of those that were committed at one moment it lists all or none, so that
+    /// whatever is left out is younger; but for a moment that alone has more than `limit`, or than
+    /// [`PAGE_MAX`] in a shard.
     ///
     /// # Errors
     /// `Throttled`, `Unavailable`, `Corrupt`.
     pub async fn unpublished(&self, before: Timestamp, limit: usize) -> Result<Vec<Entry>> {
         let shards = (0..UNPUBLISHED_SHARDS).map(|shard| shard.to_string());
-        let mut waiting: Vec<(String, EntryKey)> = stream::iter(shards)
+        let pages: Vec<Waiting> = stream::iter(shards)
             .map(|shard| self.waiting(shard, before, limit))
             .buffer_unordered(usize::from(UNPUBLISHED_SHARDS))
-            .try_concat()
+            .try_collect()
             .await?;
-        waiting.sort();
-        waiting.truncate(limit);
-        let keys: Vec<_> = waiting.into_iter().map(|(_, key)| key).collect();
-        self.entries(keys, |item| {
+        self.entries(whole_moments(pages, limit), |item| {
             text_of(item, UNPUBLISHED.pk).is_some_and(|shard| shard != REFUSED_SHARD)
         })
         .await
@@ -142,7 +141,7 @@ impl DynamoOutbox {
     /// `Throttled`, `Unavailable`, `Corrupt`.
     pub async fn parked(&self, limit: usize) -> Result<Vec<(Entry, String)>> {
         let waiting = self.waiting(REFUSED_SHARD.to_owned(), Timestamp::MAX, limit).await?;
-        let keys: Vec<_> = waiting.into_iter().map(|(_, key)| key).collect();
+        let keys: Vec<_> = waiting.found.into_iter().take(limit).map(|(_, key)| key).collect();
         let items = self.items(&keys).await?;
         let parked = items.iter().filter_map(|item| {
             let reason = text_of(item, REFUSED)?.to_owned();
@@ -151,15 +150,10 @@ impl DynamoOutbox {
         parked.collect()
     }
 
-    /// The keys of a shard's events, with what their age sorts by.
-    async fn waiting(
-        &self,
-        shard: String,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(String, EntryKey)>> {
+    /// The oldest of a shard's events.
+    async fn waiting(&self, shard: String, before: Timestamp, limit: usize) -> Result<Waiting> {
         if limit == 0 {
-            return Ok(Vec::new());
+            return Ok(Waiting::default());
         }
         let query = self
             .client
@@ -171,13 +165,15 @@ impl DynamoOutbox {
             .expression_attribute_names("#age", UNPUBLISHED.sk)
             .expression_attribute_values(":shard", text(shard))
             .expression_attribute_values(":before", text(attributes::age_key(before, "")))
-            .limit(i32::try_from(limit.min(PAGE_MAX)).unwrap_or(i32::MAX));
+            // One more, to know what is cut off.
+            .limit(i32::try_from(limit.saturating_add(1).min(PAGE_MAX)).unwrap_or(i32::MAX));
         let doing = || "list unpublished events".to_owned();
         let answer = match query.send().await {
             Ok(answer) => answer,
             Err(failure) => return Err(failed(doing(), Effect::Reads, CODES, failure)),
         };
-        let keys = answer.items.unwrap_or_default().into_iter().map(|item| {
+        let has_more = answer.last_evaluated_key.is_some();
+        let found = answer.items.unwrap_or_default().into_iter().map(|item| {
             let (partition, name) = key_of(&item)?;
             let key = EntryKey {
                 partition: Partition::from_text(partition.to_owned()),
@@ -186,7 +182,7 @@ impl DynamoOutbox {
             let age = text_of(&item, UNPUBLISHED.sk).ok_or_else(|| corrupt(doing()))?;
             Ok((age.to_owned(), key))
         });
-        keys.collect()
+        Ok(Waiting { found: found.collect::<Result<_>>()?, has_more })
     }
 
     /// Reads events in the order of their keys; those that are not `wanted` any more are left out.
@@ -251,6 +247,33 @@ impl DynamoOutbox {
     }
 }
 
+/// The oldest events of a shard, each with what its age sorts by.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    found: Vec<(String, EntryKey)>,
+    /// Whether there may be more, which are as old as the last of these or younger.
+    has_more: bool,
+}
+
+/// The oldest of all shards, as [`DynamoOutbox::unpublished`] promises.
+fn whole_moments(pages: Vec<Waiting>, limit: usize) -> Vec<EntryKey> {
+    fn moment(age: &str) -> &str {
+        age.split_once('#').map_or(age, |(moment, _)| moment)
+    }
+    let last = |page: &Waiting| page.found.last().map(|(age, _)| moment(age).to_owned());
+    let incomplete = pages.iter().filter(|page| page.has_more).filter_map(last).min();
+    let mut found: Vec<_> = pages.into_iter().flat_map(|page| page.found).collect();
+    found.sort();
+    let cut_off = found.get(limit).map(|(age, _)| moment(age).to_owned());
+    if let Some(end) = incomplete.into_iter().chain(cut_off).min() {
+        // Where there is nothing older, some are better than none.
+        let older = found.partition_point(|(age, _)| moment(age) < &*end);
+        let through = found.partition_point(|(age, _)| moment(age) <= &*end);
+        found.truncate(if older > 0 { older } else { through.min(limit) });
+    }
+    found.into_iter().map(|(_, key)| key).collect()
+}
+
 /// What became of an event.
 enum Mark {
     Published,
@@ -262,7 +285,9 @@ mod tests {
     use super::*;
     use ports::Kind;
     use ports::conformance::envelope;
+    use proptest::prelude::*;
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     fn image(name: &str, body: &str) -> Value {
         json!({
@@ -299,6 +324,49 @@ mod tests {
         for broken in [json!({"pk": {"S": "a"}, "sk": {"S": "outbox#1"}}), image("outbox#1", "{")] {
             let why = Entry::read(&broken).unwrap().unwrap().event.unwrap_err();
             assert!(why.contains("event"), "{why}");
+        }
+    }
+
+    /// Events by their moment and their shard, and how many of each shard are listed.
+    fn pages(events: &[(u8, u8)], page: usize) -> Vec<Waiting> {
+        let mut shards: BTreeMap<u8, Vec<(String, EntryKey)>> = BTreeMap::new();
+        for (number, (moment, shard)) in events.iter().enumerate() {
+            let partition = Partition::of("sample", number);
+            let key = EntryKey { partition, name: moment.to_string() };
+            shards.entry(*shard).or_default().push((format!("{moment:015}#{number}"), key));
+        }
+        let page = |mut found: Vec<_>| {
+            found.sort();
+            let has_more = found.len() > page;
+            found.truncate(page);
+            Waiting { found, has_more }
+        };
+        shards.into_values().map(page).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_sweep_leaves_out_is_younger(
+            events in prop::collection::vec((0_u8..6, 0_u8..3), 0..40),
+            page in 1_usize..8,
+            limit in 1_usize..16,
+        ) {
+            let listed = whole_moments(pages(&events, page), limit);
+            prop_assert!(listed.len() <= limit);
+            prop_assert_eq!(listed.is_empty(), events.is_empty());
+            let moment = |key: &EntryKey| key.name.parse::<u8>().unwrap();
+            let moments: Vec<u8> = listed.iter().map(moment).collect();
+            prop_assert!(moments.is_sorted());
+            let (first, last) = (moments.first().copied(), moments.last().copied());
+            let count = |at: u8| events.iter().filter(|(moment, _)| *moment == at).count();
+            // All or none of a moment; but for one that is too many to be listed at once.
+            let is_whole = |at: u8| moments.iter().filter(|moment| **moment == at).count() == count(at);
+            let is_one = first == last;
+            for at in 0..6 {
+                let is_listed = moments.contains(&at);
+                prop_assert!(!is_listed || is_whole(at) || is_one, "{} of {:?}", at, moments);
+                prop_assert!(is_listed || count(at) == 0 || Some(at) > last, "{} of {:?}", at, moments);
+            }
         }
     }
 }

@@ -67,13 +67,12 @@ impl Relay {
     async fn sweep(&self, until: Timestamp) -> Result<Value, Failure> {
         let now = self.post.clock.now();
         let found = self.outbox.unpublished(now.minus(OVERDUE), SWEEP_MAX).await;
-        let mut found = found.map_err(|error| Failure {
+        let found = found.map_err(|error| Failure {
             error: "Ordersaga.Unavailable".to_owned(),
             cause: format!("failed to {}", chain(&error)),
         })?;
         let oldest = found.iter().filter_map(time).min();
         count::swept(found.len(), oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));
-        whole_commits(&mut found);
         let named = |Entry { key, event }| Record { number: String::new(), key, event };
         let records: Vec<Record> = found.into_iter().map(named).collect();
         let became = self.publish(&records, until).await;
@@ -120,16 +119,6 @@ fn traced(event: Envelope) -> Envelope {
 /// When an event happened, if it can be read.
 fn time(entry: &Entry) -> Option<Timestamp> {
     entry.event.as_ref().ok().map(|event| event.time)
-}
-
-/// Leaves out the newest when there may be more of the same moment: the events of one commit go in
-/// their order, and a page may end among them.
-fn whole_commits(found: &mut Vec<Entry>) {
-    let newest = found.iter().filter_map(time).max();
-    let has_older = found.iter().filter_map(time).any(|time| Some(time) < newest);
-    if found.len() >= SWEEP_MAX && has_older {
-        found.retain(|entry| time(entry).is_none_or(|time| Some(time) < newest));
-    }
 }
 
 fn number(became: &[Became], which: impl Fn(&Became) -> bool) -> usize {
