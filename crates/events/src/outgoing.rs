@@ -10,10 +10,10 @@
 
 use crate::retry::{RetryPolicy, scatter};
 use contracts::{Envelope, Timestamp};
-use ports::Error;
 use ports::bus::{BYTES_MAX, ENTRIES_MAX, EntryResult, entry_bytes};
 use ports::outbox::{Pending, Settled};
 use ports::store::Partition;
+use ports::{Error, Kind};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -227,10 +227,12 @@ impl Outgoing {
             Err(error) => {
                 let is_alone = partitions.len() == 1;
                 for partition in partitions {
-                    let fate = match fate_of(&error) {
+                    let fate = match (error.kind(), fate_of(&error)) {
+                        // It is about who calls, or where: no event is the worse for it.
+                        (Kind::Denied | Kind::NotFound, _) => Fate::Again(error.wait()),
                         // The call is wrong, not each of its entries: find out which one.
-                        Fate::Parked(_) if !is_alone => Fate::Single,
-                        fate => fate,
+                        (_, Fate::Parked(_)) if !is_alone => Fate::Single,
+                        (_, fate) => fate,
                     };
                     self.resolve(partition, fate, now);
                 }

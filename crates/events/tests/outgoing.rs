@@ -305,6 +305,24 @@ fn a_wrong_call_is_taken_apart_until_the_wrong_entry_is_known() {
 }
 
 #[test]
+fn a_bus_that_lets_nobody_in_loses_no_event() {
+    for kind in [Kind::Denied, Kind::NotFound] {
+        let mut outgoing = Outgoing::new(7);
+        let mut now = Timestamp::EPOCH;
+        outgoing.take(vec![pending(1, 1), pending(2, 2), pending(3, 3)]);
+        for _ in 0..20 {
+            while let Some(Call { id, .. }) = outgoing.next_call(now) {
+                outgoing.answered(id, Err(Error::new(kind, "publish")), now);
+            }
+            assert!(outgoing.settlement().is_empty(), "{kind:?}");
+            now = now.plus(Duration::from_mins(5));
+        }
+        let Call { entries, .. } = outgoing.next_call(now).expect("they are tried again");
+        assert_eq!(entries.len(), 3, "{kind:?}");
+    }
+}
+
+#[test]
 fn nothing_follows_a_parked_event_before_its_parking_is_recorded() {
     let takes = Manner::Refuses { times: 0 };
     let mut world = World::new(vec![(1, Manner::NeverTakes), (1, takes), (2, takes)]);
