@@ -38,6 +38,9 @@ const SPARE: usize = 8;
 /// How long a wait is kept whose caller did not say when it stops waiting: the longest that a task
 /// may take on Step Functions, a year.
 const KEPT_MAX: Duration = Duration::from_hours(24 * 366);
+/// How many pages are read to find those that may go on: a store may need one for those that nobody
+/// waits for any more, which it lists until it has removed them.
+const PAGES_MAX: usize = 16;
 /// The longest name of a function (an ARN with a qualifier), of a state, of an execution, and of an
 /// error.
 const NAME_BYTES_MAX: usize = 256;
@@ -59,6 +62,8 @@ struct Waiting {
     lane: Lane,
     /// From when on the store may have a wait that is due.
     ask_at: Timestamp,
+    /// Past this, the store's listing has somebody who waits: those before are gone for good.
+    from: Option<Cursor>,
 }
 
 /// How far a desk at work is.
@@ -277,19 +282,31 @@ impl Desk {
     async fn let_go_on(&self, sagas: &dyn SagaEngine, (function, door): (&str, Room), room: usize) {
         let now = self.clock.now();
         let limit = room.saturating_add(SPARE).min(PAGE_MAX);
-        let page = match self.page(record::WAITS, function, limit, None).await {
-            Ok(page) => page,
-            Err(error) => return unread(function, &error),
-        };
-        let (mut due, mut next) = (Vec::new(), page.next.map(|_| now));
-        for found in page.items {
-            match Wait::read(&found.item) {
-                Ok(wait) if wait.due > now || due.len() >= room => {
-                    next = Some(wait.due);
-                    break;
+        let (mut due, mut next) = (Vec::new(), None);
+        let mut after = self.functions().get(function).and_then(|waiting| waiting.from.clone());
+        for _ in 0..PAGES_MAX {
+            let page = match self.page(record::WAITS, function, limit, after).await {
+                Ok(page) => page,
+                Err(error) => return unread(function, &error),
+            };
+            after = page.next;
+            if page.items.is_empty() && after.is_some() {
+                // Whoever comes is due later than whoever waits no more.
+                self.functions().entry(function.to_owned()).or_default().from = after.clone();
+            }
+            next = after.as_ref().map(|_| now);
+            for found in page.items {
+                match Wait::read(&found.item) {
+                    Ok(wait) if wait.due > now || due.len() >= room => {
+                        (next, after) = (Some(wait.due), None);
+                        break;
+                    }
+                    Ok(wait) => due.push((found, wait)),
+                    Err(error) => unread(found.partition.as_str(), &error),
                 }
-                Ok(wait) => due.push((found, wait)),
-                Err(error) => unread(found.partition.as_str(), &error),
+            }
+            if after.is_none() || due.len() >= room {
+                break;
             }
         }
         let answers = due.into_iter().map(async |(found, wait)| {
