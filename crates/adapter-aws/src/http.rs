@@ -19,17 +19,28 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 /// How long connecting may take: within a region it takes milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an idle connection is kept; less than the servers' usual minute.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connections to AWS. Clones share them.
-#[derive(Clone, Debug)]
-struct Connections(Client<HttpsConnector<TcpConnector>, SdkBody>);
+/// Connections to AWS.
+#[derive(Debug)]
+struct Connections {
+    tls: ClientConfig,
+    kept: Mutex<Kept>,
+}
+
+/// The connections that are kept, and when one was last used, by the clock on the wall: a function
+/// that is frozen may count no time, and what it kept is dead when it wakes up.
+#[derive(Debug)]
+struct Kept {
+    client: Client<HttpsConnector<TcpConnector>, SdkBody>,
+    used_at: SystemTime,
+}
 
 /// Whom connections over TLS trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,22 +72,38 @@ fn tls() -> io::Result<ConfigBuilder<ClientConfig, WantsVerifier>> {
 
 impl Connections {
     fn over(tls: ClientConfig) -> Self {
-        let mut tcp = TcpConnector::new();
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_nodelay(true);
-        // Whether it is TLS is said by the address.
-        tcp.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self(client)
+        let kept = Kept { client: fresh(&tls), used_at: SystemTime::now() };
+        Self { tls, kept: Mutex::new(kept) }
     }
+
+    /// The client for a call at `now`, without connections that are too old.
+    fn client(&self, now: SystemTime) -> Client<HttpsConnector<TcpConnector>, SdkBody> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was put back says nothing.
+        if now.duration_since(kept.used_at).is_ok_and(|idle| idle > IDLE_TIMEOUT) {
+            kept.client = fresh(&self.tls);
+        }
+        kept.used_at = now;
+        kept.client.clone()
+    }
+}
+
+/// A client without connections.
+fn fresh(tls: &ClientConfig) -> Client<HttpsConnector<TcpConnector>, SdkBody> {
+    let mut tcp = TcpConnector::new();
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_nodelay(true);
+    // Whether it is TLS is said by the address.
+    tcp.enforce_http(false);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls.clone())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector)
 }
 
 impl HttpConnector for Connections {
@@ -87,7 +114,7 @@ impl HttpConnector for Connections {
                 return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
             }
         };
-        let answering = self.0.request(request);
+        let answering = self.client(SystemTime::now()).request(request);
         HttpConnectorFuture::new(async move {
             let answer = answering.await.map_err(|error| ConnectorError::io(error.into()))?;
             HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
@@ -102,8 +129,12 @@ mod tests {
     use crate::error::{Effect, Symptom};
     use aws_smithy_runtime_api::client::result::SdkError;
     use aws_smithy_types::error::ErrorMetadata;
+    use http_body_util::BodyExt as _;
     use ports::Kind;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use testkit::tls::serve;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
 
     async fn call(connections: &Connections, url: &str) -> Result<HttpResponse, ConnectorError> {
         connections.call(HttpRequest::get(url).unwrap()).await
@@ -134,5 +165,46 @@ mod tests {
             assert_eq!(symptom, Symptom::Unsent);
             assert_eq!(symptom.kind(Effect::Writes, &[]), Kind::Unavailable);
         }
+    }
+
+    /// Answers every request of a connection with nothing.
+    async fn answer(mut stream: TcpStream) {
+        let mut request = [0; 1_024];
+        while stream.read(&mut request).await.unwrap_or(0) > 0 {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        }
+    }
+
+    /// Listens; counts connections.
+    async fn listen() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(answer(stream));
+            }
+        });
+        (url, count)
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_unless_it_slept_through_its_time() {
+        let (url, count) = listen().await;
+        let nobody = tls().unwrap().with_root_certificates(RootCertStore::empty());
+        let connections = Connections::over(nobody.with_no_client_auth());
+        for _ in 0..3 {
+            let answer = call(&connections, &url).await.unwrap();
+            // Read to its end, so that its connection is free.
+            answer.into_body().collect().await.unwrap();
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        // As after a freeze, in which no time was counted but on the wall.
+        connections.kept.lock().unwrap().used_at -= IDLE_TIMEOUT * 2;
+        call(&connections, &url).await.unwrap();
+        assert_eq!(count.load(Ordering::SeqCst), 2);
     }
 }
