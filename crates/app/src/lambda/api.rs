@@ -22,13 +22,16 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use contracts::task::error_name;
+use futures::future::select;
 use http_body_util::BodyExt;
 use lambda_runtime::LambdaEvent;
+use ports::Clock;
 use resilience::breaker::Breakers;
 use resilience::deadline::Deadline;
 use resilience::idempotency::Recording;
 use resilience::limit::{Fleet, Shared};
 use serde_json::Value;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
@@ -42,6 +45,7 @@ pub(super) struct Api {
     router: Router,
     new_keys: Option<Arc<Fleet>>,
     shown: Option<Arc<Breakers>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Api {
@@ -61,6 +65,7 @@ impl Api {
             instances_max: INSTANCES_MAX,
             standing_percent: 0,
         };
+        let clock = Arc::clone(&base.clock);
         let fleet = new_keys.map(day);
         let fleet =
             fleet.map(|shared| layers::new_keys(shared, Arc::clone(&base.store), &base.clock));
@@ -68,7 +73,7 @@ impl Api {
         let leases = layers::leases(Arc::clone(&base.store), &base.clock, &base.ids);
         let around = Around::new(Some(&edge), &base.clock, Recording::ByLease(leases));
         let router = Router::from(routes(&around));
-        Self { router: closed(router, None).with_state(state), new_keys: fleet, shown: None }
+        Self { router: closed(router, None).with_state(state), new_keys: fleet, shown: None, clock }
     }
 
     /// The same for routes that show breakers: what the fleet agrees on is read for each request,
@@ -83,7 +88,8 @@ impl Handler for Api {
     async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let (payload, context) = event.into_parts();
         let mut request = event::request(payload).map_err(invalid)?.map(Body::from);
-        request.extensions_mut().insert(Deadline(time::deadline(&context)));
+        let deadline = time::deadline(&context);
+        request.extensions_mut().insert(Deadline(deadline));
         if let Some(breakers) = &self.shown
             && let Err(error) = breakers.load().await
         {
@@ -97,7 +103,9 @@ impl Handler for Api {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(invalid)?.to_bytes();
         if let Some(new_keys) = &self.new_keys {
-            new_keys.catch_up().await;
+            // There is an answer, and it is not lost for a loan: who needs one borrows it then.
+            let borrowing = pin!(new_keys.catch_up());
+            select(borrowing, self.clock.sleep_until(deadline)).await;
         }
         Ok(event::answer(parts.status, &parts.headers, &body))
     }

@@ -24,14 +24,14 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a batch may take: the longest wait between two tries, and as much again. A stream
+/// How long some events may take: the longest wait between two tries, and as much again. A stream
 /// brings back what is left, and meanwhile the function costs nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is kept of the function's time for marking and answering: one call of the table at most.
 const RESERVE: Duration = Duration::from_secs(6);
 /// How long an event may be on its way in the stream before it is looked for.
 const OVERDUE: Duration = Duration::from_mins(1);
-/// The most events that one sweep publishes.
+/// The most events that a sweep holds at once.
 const SWEEP_MAX: usize = 400;
 
 /// Publishes what the outbox holds.
@@ -44,9 +44,8 @@ pub(super) struct Relay {
 impl Handler for Relay {
     async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let until = invocation::until(&event.context, RESERVE);
-        let until = until.min(self.post.clock.now().plus(PATIENCE));
         match event.payload.get("Records") {
-            Some(_) => self.batch(&event.payload, until).await,
+            Some(_) => self.batch(&event.payload, self.soon(until)).await,
             // A schedule brings nothing that is of interest.
             None => self.sweep(until).await,
         }
@@ -63,23 +62,40 @@ impl Relay {
         Ok(answer)
     }
 
-    /// Publishes what has waited too long: the stream has lost it, or is late.
+    /// When a batch is given back, at `until` at the latest.
+    fn soon(&self, until: Timestamp) -> Timestamp {
+        until.min(self.post.clock.now().plus(PATIENCE))
+    }
+
+    /// Publishes what has waited too long: the stream has lost it, or is late. Goes on while there is
+    /// more, and the bus takes it, and there is time.
     async fn sweep(&self, until: Timestamp) -> Result<Value, Failure> {
-        let now = self.post.clock.now();
-        let found = self.outbox.unpublished(now.minus(OVERDUE), SWEEP_MAX).await;
-        let found = found.map_err(|error| Failure {
-            error: "Ordersaga.Unavailable".to_owned(),
-            cause: format!("failed to {}", chain(&error)),
-        })?;
-        let oldest = found.iter().filter_map(time).min();
-        count::swept(found.len(), oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));
-        let named = |Entry { key, event }| Record { number: String::new(), key, event };
-        let records: Vec<Record> = found.into_iter().map(named).collect();
-        let became = self.publish(&records, until).await;
-        count_all(&became, 0);
-        let published = number(&became, |one| *one == Became::Published);
-        tracing::info!(found = records.len(), published, "the outbox was swept");
-        Ok(json!({"found": records.len(), "published": published}))
+        let (mut found, mut published) = (0, 0);
+        loop {
+            let now = self.post.clock.now();
+            let waiting = self.outbox.unpublished(now.minus(OVERDUE), SWEEP_MAX).await;
+            let waiting = waiting.map_err(|error| Failure {
+                error: "Ordersaga.Unavailable".to_owned(),
+                cause: format!("failed to {}", chain(&error)),
+            })?;
+            if found == 0 {
+                let oldest = waiting.iter().filter_map(time).min();
+                let age = oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+                count::swept(waiting.len(), age);
+            }
+            let named = |Entry { key, event }| Record { number: String::new(), key, event };
+            let records: Vec<Record> = waiting.into_iter().map(named).collect();
+            let became = self.publish(&records, self.soon(until)).await;
+            count_all(&became, 0);
+            found += records.len();
+            published += number(&became, |one| *one == Became::Published);
+            let is_stuck = became.iter().any(|one| !one.is_settled());
+            if records.is_empty() || is_stuck || self.post.clock.now() >= until {
+                break;
+            }
+        }
+        tracing::info!(found, published, "the outbox was swept");
+        Ok(json!({"found": found, "published": published}))
     }
 
     /// Publishes what can be read; the answers are index-aligned with `records`.

@@ -29,6 +29,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// The longest a call of the gateway may be waited for, in milliseconds: a task has more time.
 const GATEWAY_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=9_000;
+/// What is wrong there may be a secret, put where its name belongs.
+const NOT_SHOWN: [&str; 3] =
+    ["ORDERSAGA_GATEWAY_URL", "ORDERSAGA_GATEWAY_SECRET", "ORDERSAGA_CACHE_URL"];
 /// An e-mail address is shorter (RFC 5321).
 const ADDRESS_BYTES_MAX: usize = 254;
 
@@ -225,7 +228,11 @@ impl Env {
         value: &str,
         rule: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        rule(value).map_err(|why| self.problem(name, format_args!("= `{value}` {why}"))).ok()
+        let shown = match NOT_SHOWN.contains(&name) {
+            true => String::new(),
+            false => format!("= `{value}` "),
+        };
+        rule(value).map_err(|why| self.problem(name, format_args!("{shown}{why}"))).ok()
     }
 }
 
@@ -266,6 +273,7 @@ fn url(text: &str) -> Result<String, String> {
     let is_usable = uri.is_some_and(|uri| {
         matches!(uri.scheme_str(), Some("https" | "http"))
             && uri.host().is_some_and(|host| !host.is_empty())
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
             && uri.query().is_none()
     });
     is_usable
@@ -310,8 +318,9 @@ mod tests {
     fn every_problem_is_said_at_once_and_names_its_variable() {
         let mut env = env(&[
             ("ORDERSAGA_PLACE_ORDER_MACHINE", "place-order"),
-            ("ORDERSAGA_GATEWAY_URL", "pay"),
+            ("ORDERSAGA_GATEWAY_URL", "https://shop:hush@pay.example.com"),
             ("ORDERSAGA_GATEWAY_SECRET", "hush"),
+            ("ORDERSAGA_CACHE_URL", "redis://:hush@cache"),
             ("ORDERSAGA_GATEWAY_TIMEOUT_MS", "0"),
             ("ORDERSAGA_MAIL_FROM", "nobody"),
             ("ORDERSAGA_LOG", "a=b=c"),
@@ -321,8 +330,10 @@ mod tests {
         let read = (env.table(), env.bus(), env.machines(), env.gateway(), env.mail_from());
         assert_eq!(read, (None, None, None, None, None));
         assert!(env.telemetry().is_none() && env.new_keys_per_day().is_none());
+        assert_eq!(env.cache_url(), None);
         let Problems(problems) = env.finish(Some(())).unwrap_err();
         let names: Vec<&str> = problems.iter().filter_map(|p| p.split(' ').next()).collect();
+        assert!(!problems.concat().contains("hush"), "a secret is told: {problems:?}");
         assert_eq!(
             names,
             [
@@ -336,6 +347,7 @@ mod tests {
                 "ORDERSAGA_MAIL_FROM",
                 "ORDERSAGA_LOG",
                 "ORDERSAGA_NEW_KEYS_PER_DAY",
+                "ORDERSAGA_CACHE_URL",
             ]
         );
     }
