@@ -94,7 +94,8 @@ def place(shop: Api, operator: Api, card: str) -> Json:
     price = {"amount_minor": 100, "currency": "EUR"}
     operator.ask("PUT", f"/v1/products/{sku}", {"name": "A smoke test", "unit_price": price})
     operator.ask("PUT", f"/v1/stock/{sku}", {"on_hand": 1})
-    mail = f"smoke+{run}@example.com"
+    # SES takes it, from within its sandbox as well, and counts it neither as sent in vain nor as spam.
+    mail = f"success+{run}@simulator.amazonses.com"
     user = shop.ask("POST", "/v1/users", {"email": mail, "name": "Smoke test"})
     wanted = {
         "user_id": user["id"],

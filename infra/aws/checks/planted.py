@@ -330,6 +330,11 @@ def a_function_has_no_alias(template: Template) -> None:
     del template.written["Globals"]["Function"]["AutoPublishAlias"]
 
 
+@fault("versions_take_over_step_by_step")
+def a_function_keeps_the_settings_of_its_old_version(template: Template) -> None:
+    del properties(template, "PaymentTasksFunction")["AutoPublishCodeSha256"]
+
+
 @fault("queues_take_from_our_rules_alone")
 def everybody_may_send_into_a_queue(template: Template) -> None:
     policy = properties(template, "OrderEventsQueuePolicy")["PolicyDocument"]["Statement"][0]

@@ -248,6 +248,11 @@ def versions_take_over_step_by_step(template: Template) -> Iterator[Fault]:
     for name, properties in template.functions().items():
         if properties.get("AutoPublishAlias") != "live":
             yield Fault(name, "has no alias `live`")
+        # SAM does not look at what a parameter's value is: `deploy` names all of it together.
+        release = properties.get("AutoPublishCodeSha256")
+        said = properties.get("Environment", {}).get("Variables", {}).get("ORDERSAGA_RELEASE")
+        if not release == said == {"Ref": "Release"}:
+            yield Fault(name, "has no new version when a parameter has another value")
         watched = list(template.events(name, "HttpApi"))
         if watched and len(properties.get("DeploymentPreference", {}).get("Alarms", [])) < 2:
             yield Fault(name, "no alarm takes a bad version back")
