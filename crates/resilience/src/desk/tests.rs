@@ -1,6 +1,9 @@
 //! The desk over the embedded store, with a breaker and an engine that do as they are told.
 
-use super::record::{ALL, FUNCTIONS, WAITS};
+mod lingering;
+
+use self::lingering::Lingering;
+use super::record::{ALL, FUNCTIONS};
 use super::{Desk, SuspendStep};
 use crate::breaker::Room;
 use crate::hand_clock::{HandClock, SameIds};
@@ -10,7 +13,7 @@ use contracts::Timestamp;
 use contracts::task::{TaskCall, error_name};
 use ports::journal::{ExecutionId, Head};
 use ports::saga_engine::{Callback, Description, HistoryEvent, Refusal, Start};
-use ports::store::{Change, Cursor, Direction, Found, Item, Page, Partition, Query};
+use ports::store::{Cursor, Direction, Page, Query};
 use ports::task::{TaskContext, TaskError, Tasks};
 use ports::{Clock, Error, Kind, SagaEngine, Store};
 use serde_json::json;
@@ -93,39 +96,6 @@ fn open(dir: &TempDir, clock: &Arc<HandClock>) -> (Arc<LocalDb>, Desk) {
     let db = Arc::new(LocalDb::open_with_clock(dir.path(), clock.clone()).unwrap());
     let desk = Desk::new(db.clone(), clock.clone(), Arc::new(SameIds));
     (db, desk)
-}
-
-/// A store that lists for a long time who does not wait any more: pages of nobody, then the rest.
-struct Lingering {
-    db: Arc<LocalDb>,
-    pages: usize,
-}
-
-#[async_trait]
-impl Store for Lingering {
-    async fn items(
-        &self,
-        partition: &Partition,
-        names: &[&str],
-    ) -> ports::Result<Vec<Option<Item>>> {
-        self.db.items(partition, names).await
-    }
-
-    async fn commit(&self, change: Change) -> ports::Result<()> {
-        self.db.commit(change).await
-    }
-
-    async fn query(&self, query: Query) -> ports::Result<Page<Found>> {
-        if query.index != WAITS {
-            return self.db.query(query).await;
-        }
-        let page = query.after.as_ref().map_or(0, |after| after.0.parse().unwrap());
-        if page < self.pages {
-            let next = Some(Cursor((page + 1).to_string()));
-            return Ok(Page { items: Vec::new(), next });
-        }
-        self.db.query(Query { after: None, ..query }).await
-    }
 }
 
 impl World {
