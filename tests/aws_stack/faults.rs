@@ -90,7 +90,7 @@ async fn ask_around(cloud: &Cloud, order: &str) {
     client.rest().await;
 }
 
-/// Asks around until functions have met all that was planted for them; all, or the one that is named.
+/// Asks around until all functions, or the one that is named, have met what was planted for them.
 async fn meet_everything(cloud: &Cloud, order: &str, of: Option<&str>) {
     let left = || {
         let mut left = cloud.faults.planted();

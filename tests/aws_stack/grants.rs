@@ -71,7 +71,7 @@ async fn look_at_everything(cloud: &Cloud, order: &str) {
     panic!("nobody is told of the order's confirmation: {events}");
 }
 
-/// Keeps a user and a product as a shop does.
+/// Keeps a user as a shop does: moves them, and lets them go.
 async fn keep_a_user(cloud: &Cloud) {
     let client = &cloud.client;
     let id = client.create_user("leaves@example.com").await;

@@ -136,6 +136,10 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
+    fn trusting(roots: RootCertStore) -> Connections {
+        Connections::over(tls().unwrap().with_root_certificates(roots).with_no_client_auth())
+    }
+
     async fn call(connections: &Connections, url: &str) -> Result<HttpResponse, ConnectorError> {
         connections.call(HttpRequest::get(url).unwrap()).await
     }
@@ -145,8 +149,7 @@ mod tests {
         let (url, certificate) = serve("{}").await;
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
-        let config = tls().unwrap().with_root_certificates(roots).with_no_client_auth();
-        let connections = Connections::over(config);
+        let connections = trusting(roots);
         for _ in 0..2 {
             let answer = call(&connections, &url).await.unwrap();
             assert_eq!(answer.status().as_u16(), 200);
@@ -157,10 +160,8 @@ mod tests {
     async fn a_service_that_nobody_vouches_for_is_sent_nothing() {
         let (url, _) = serve("{}").await;
         let machine = tls().unwrap().with_native_roots().unwrap().with_no_client_auth();
-        let nobody =
-            tls().unwrap().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
-        for config in [machine, nobody] {
-            let refused = call(&Connections::over(config), &url).await.unwrap_err();
+        for connections in [Connections::over(machine), trusting(RootCertStore::empty())] {
+            let refused = call(&connections, &url).await.unwrap_err();
             let symptom = Symptom::of(&SdkError::<ErrorMetadata, _>::dispatch_failure(refused));
             assert_eq!(symptom, Symptom::Unsent);
             assert_eq!(symptom.kind(Effect::Writes, &[]), Kind::Unavailable);
@@ -194,8 +195,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_used_again_unless_it_slept_through_its_time() {
         let (url, count) = listen().await;
-        let nobody = tls().unwrap().with_root_certificates(RootCertStore::empty());
-        let connections = Connections::over(nobody.with_no_client_auth());
+        let connections = trusting(RootCertStore::empty());
         for _ in 0..3 {
             let answer = call(&connections, &url).await.unwrap();
             // Read to its end, so that its connection is free.
